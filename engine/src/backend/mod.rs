@@ -1,0 +1,1 @@
+//! Executors of a graph: the CPU and WGSL through wgpu.

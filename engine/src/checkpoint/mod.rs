@@ -1,0 +1,1 @@
+//! Weights on disk: safetensors with configuration and recipe in the metadata.

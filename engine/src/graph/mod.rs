@@ -1,0 +1,1 @@
+//! The typed graph: operations with shapes, cost, fusion, differentiation, memory plan.

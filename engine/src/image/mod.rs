@@ -1,0 +1,1 @@
+//! Pictures: decode with limits, colour, metadata, encode, atomic save.

@@ -1,0 +1,1 @@
+//! Quality figures: PSNR and SSIM, with the protocols of the published tables.

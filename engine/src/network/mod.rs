@@ -1,0 +1,1 @@
+//! The Serpent network: configuration, presets, and the function that builds its graph.

@@ -1,0 +1,1 @@
+//! Restoring pictures: tiling and blending, jobs, batch, cancel, events.
