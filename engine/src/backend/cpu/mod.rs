@@ -1,0 +1,1 @@
+//! The CPU executor: a readable reference of every op, and fast paths for inference.

@@ -1,0 +1,97 @@
+//! What lowering produces: dispatches as plain data, without a GPU object in sight.
+//!
+//! `lower/` turns a node of the graph into [`Lowered`]; the plan turns that into
+//! pipelines, buffers and bind groups once, and replays them.
+
+use crate::graph::ValueId;
+
+/// How a kernel uses a binding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// `var<storage, read>`
+    Read,
+    /// `var<storage, read_write>`
+    Write,
+}
+
+/// What a binding refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operand {
+    /// A value of the graph.
+    Value(ValueId),
+    /// A temporary of this node: index into [`Lowered::scratch`].
+    Scratch(usize),
+}
+
+/// A compile-time constant of a kernel.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Constant {
+    /// `const NAME: u32`
+    U32(u32),
+    /// `const NAME: f32`
+    F32(f32),
+}
+
+impl From<u32> for Constant {
+    fn from(v: u32) -> Self {
+        Self::U32(v)
+    }
+}
+
+impl From<usize> for Constant {
+    fn from(v: usize) -> Self {
+        Self::U32(v as u32)
+    }
+}
+
+impl From<bool> for Constant {
+    fn from(v: bool) -> Self {
+        Self::U32(u32::from(v))
+    }
+}
+
+impl From<f32> for Constant {
+    fn from(v: f32) -> Self {
+        Self::F32(v)
+    }
+}
+
+/// One launch of one kernel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dispatch {
+    /// Stem of the file in `shaders/`; its entry point is `main`.
+    pub kernel: &'static str,
+    /// Constants put before the source; `#if NAME` tests whether one is there and not zero.
+    /// Each distinct set is a pipeline of its own: structure (channels, states, flags) goes
+    /// here, sizes that follow the picture (tokens, height, width) into `params`.
+    pub constants: Vec<(&'static str, Constant)>,
+    /// Storage buffers at `@group(0)`, `@binding(1)` onwards.
+    pub bindings: Vec<(Operand, Access)>,
+    /// Words of the uniform `Params` at `@group(0) @binding(0)`; floats as their bits.
+    pub params: Vec<u32>,
+    /// Workgroups; see [`fold`].
+    pub workgroups: [u32; 3],
+}
+
+/// A node as dispatches in order, with its temporaries.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Lowered {
+    /// Launches, each seeing what the ones before it wrote.
+    pub dispatches: Vec<Dispatch>,
+    /// Bytes of each temporary.
+    pub scratch: Vec<u64>,
+}
+
+/// Most workgroups in one dimension of a dispatch that every adapter takes.
+pub const MAX_WORKGROUPS: u32 = 65535;
+
+/// A one-dimensional grid of `groups` workgroups folded into two dimensions.
+///
+/// Kernels recover the index as `id.y * num.x + id.x` and must ignore indices
+/// past the end.
+pub fn fold(groups: usize) -> [u32; 3] {
+    let groups = groups.max(1) as u64;
+    let y = groups.div_ceil(u64::from(MAX_WORKGROUPS));
+    let x = groups.div_ceil(y);
+    [x as u32, y as u32, 1]
+}

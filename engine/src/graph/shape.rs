@@ -1,0 +1,367 @@
+//! Shape inference: every op's contract, checked once when a node is added.
+
+use super::{Op, ScanSpec};
+
+/// Sizes of a tensor, outermost first.
+pub type Dims = Vec<usize>;
+
+/// Number of elements of a tensor of these sizes.
+pub fn elements(dims: &[usize]) -> usize {
+    dims.iter().product()
+}
+
+/// An op was given operands that do not fit.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+#[error("{op} at {label}: {problem}")]
+pub struct ShapeError {
+    /// Name of the op.
+    pub op: &'static str,
+    /// Where in the network.
+    pub label: String,
+    /// What does not fit.
+    pub problem: String,
+}
+
+impl ShapeError {
+    pub(super) fn at(mut self, label: &str) -> Self {
+        self.label = label.to_owned();
+        self
+    }
+}
+
+/// Operand shapes of one op under inspection.
+struct Operands<'a> {
+    op: &'static str,
+    dims: &'a [&'a [usize]],
+}
+
+impl Operands<'_> {
+    fn fail<T>(&self, problem: String) -> Result<T, ShapeError> {
+        Err(ShapeError {
+            op: self.op,
+            label: String::new(),
+            problem,
+        })
+    }
+
+    fn count(&self, n: usize) -> Result<(), ShapeError> {
+        if self.dims.len() == n {
+            return Ok(());
+        }
+        self.fail(format!("takes {n} operands, got {}", self.dims.len()))
+    }
+
+    /// Operand `i` as an activation `[B, H, W, C]`.
+    fn activation(&self, i: usize) -> Result<[usize; 4], ShapeError> {
+        match *self.dims[i] {
+            [b, h, w, c] if b * h * w * c > 0 => Ok([b, h, w, c]),
+            _ => self.fail(format!(
+                "operand {i} must be a non-empty [B, H, W, C], got {:?}",
+                self.dims[i]
+            )),
+        }
+    }
+
+    fn expect(&self, i: usize, want: &[usize]) -> Result<(), ShapeError> {
+        if self.dims[i] == want {
+            return Ok(());
+        }
+        self.fail(format!(
+            "operand {i} must be {want:?}, got {:?}",
+            self.dims[i]
+        ))
+    }
+}
+
+/// Output shapes of `op` for operands of these sizes.
+///
+/// # Errors
+/// [`ShapeError`] (without label) when the operands break the op's contract.
+pub fn infer(op: &Op, dims: &[&[usize]]) -> Result<Vec<Dims>, ShapeError> {
+    let o = Operands {
+        op: op.name(),
+        dims,
+    };
+    match *op {
+        Op::Linear { bias, residual } => {
+            o.count(2 + usize::from(bias) + 2 * usize::from(residual))?;
+            let [b, h, w, i] = o.activation(0)?;
+            let &[out, inner] = dims[1] else {
+                return o.fail(format!("weight must be [O, I], got {:?}", dims[1]));
+            };
+            if inner != i {
+                return o.fail(format!("weight {:?} does not fit {i} channels", dims[1]));
+            }
+            let mut next = 2;
+            if bias {
+                o.expect(next, &[out])?;
+                next += 1;
+            }
+            if residual {
+                o.expect(next, &[b, h, w, out])?;
+                o.expect(next + 1, &[out])?;
+            }
+            Ok(vec![vec![b, h, w, out]])
+        }
+        Op::LayerNorm => {
+            o.count(3)?;
+            let x = o.activation(0)?;
+            o.expect(1, &x[3..])?;
+            o.expect(2, &x[3..])?;
+            Ok(vec![x.to_vec()])
+        }
+        Op::LayerNormSiluGate => {
+            o.count(4)?;
+            let x = o.activation(0)?;
+            o.expect(1, &x[3..])?;
+            o.expect(2, &x[3..])?;
+            o.expect(3, &x)?;
+            Ok(vec![x.to_vec()])
+        }
+        Op::Conv3x3 => {
+            o.count(3)?;
+            let [b, h, w, i] = o.activation(0)?;
+            let &[out, inner, 3, 3] = dims[1] else {
+                return o.fail(format!("weight must be [O, I, 3, 3], got {:?}", dims[1]));
+            };
+            if inner != i {
+                return o.fail(format!("weight {:?} does not fit {i} channels", dims[1]));
+            }
+            o.expect(2, &[out])?;
+            Ok(vec![vec![b, h, w, out]])
+        }
+        Op::DepthwiseConv3x3 { bias, .. } => {
+            o.count(2 + usize::from(bias))?;
+            let x = o.activation(0)?;
+            o.expect(1, &[x[3], 1, 3, 3])?;
+            if bias {
+                o.expect(2, &x[3..])?;
+            }
+            Ok(vec![x.to_vec()])
+        }
+        Op::SelectiveScan(spec) => {
+            o.count(6)?;
+            let v = scan_operands(&o, &spec)?;
+            Ok(vec![v.to_vec()])
+        }
+        Op::Activation(_) => {
+            o.count(1)?;
+            Ok(vec![o.activation(0)?.to_vec()])
+        }
+        Op::SiluGate | Op::Add => {
+            o.count(2)?;
+            let x = o.activation(0)?;
+            o.expect(1, &x)?;
+            Ok(vec![x.to_vec()])
+        }
+        Op::GeluGate => {
+            o.count(1)?;
+            let [b, h, w, c] = o.activation(0)?;
+            if c % 2 != 0 {
+                return o.fail(format!("needs an even number of channels, got {c}"));
+            }
+            Ok(vec![vec![b, h, w, c / 2]])
+        }
+        Op::AddScaled => {
+            o.count(3)?;
+            let x = o.activation(0)?;
+            o.expect(1, &x)?;
+            o.expect(2, &x[3..])?;
+            Ok(vec![x.to_vec()])
+        }
+        Op::ConcatChannels => {
+            o.count(2)?;
+            let a = o.activation(0)?;
+            let b = o.activation(1)?;
+            if a[..3] != b[..3] {
+                return o.fail(format!("{a:?} and {b:?} differ in more than channels"));
+            }
+            Ok(vec![vec![a[0], a[1], a[2], a[3] + b[3]]])
+        }
+        Op::SliceChannels { start, len } => {
+            o.count(1)?;
+            let [b, h, w, c] = o.activation(0)?;
+            if len == 0 || start + len > c {
+                return o.fail(format!("channels {start}..{} of {c}", start + len));
+            }
+            Ok(vec![vec![b, h, w, len]])
+        }
+        Op::SpaceToDepth { factor: f, .. } => {
+            o.count(1)?;
+            let [b, h, w, c] = o.activation(0)?;
+            if f == 0 || h % f != 0 || w % f != 0 {
+                return o.fail(format!("{h} × {w} is not a multiple of {f}"));
+            }
+            Ok(vec![vec![b, h / f, w / f, c * f * f]])
+        }
+        Op::DepthToSpace { factor: f, .. } => {
+            o.count(1)?;
+            let [b, h, w, c] = o.activation(0)?;
+            if f == 0 || c % (f * f) != 0 {
+                return o.fail(format!("{c} channels are not a multiple of {}", f * f));
+            }
+            Ok(vec![vec![b, h * f, w * f, c / (f * f)]])
+        }
+        Op::UpsampleBicubic { factor: f } => {
+            o.count(1)?;
+            let [b, h, w, c] = o.activation(0)?;
+            Ok(vec![vec![b, h * f, w * f, c]])
+        }
+        Op::GlobalAveragePool => {
+            o.count(1)?;
+            let [b, _, _, c] = o.activation(0)?;
+            Ok(vec![vec![b, 1, 1, c]])
+        }
+        Op::MulChannels => {
+            o.count(2)?;
+            let x = o.activation(0)?;
+            o.expect(1, &[x[0], 1, 1, x[3]])?;
+            Ok(vec![x.to_vec()])
+        }
+        Op::Loss(_) => {
+            o.count(2)?;
+            let x = o.activation(0)?;
+            o.expect(1, &x)?;
+            Ok(vec![vec![1]])
+        }
+        Op::LinearBackwardInput => {
+            o.count(2)?;
+            let [b, h, w, out] = o.activation(0)?;
+            match *dims[1] {
+                [rows, i] if rows == out => Ok(vec![vec![b, h, w, i]]),
+                _ => o.fail(format!("weight {:?} does not fit {out} channels", dims[1])),
+            }
+        }
+        Op::LinearBackwardWeight => {
+            o.count(2)?;
+            let g = o.activation(0)?;
+            let x = o.activation(1)?;
+            if g[..3] != x[..3] {
+                return o.fail(format!("{g:?} and {x:?} differ in more than channels"));
+            }
+            Ok(vec![vec![g[3], x[3]]])
+        }
+        Op::SumTokens => {
+            o.count(1)?;
+            Ok(vec![vec![o.activation(0)?[3]]])
+        }
+        Op::LayerNormBackward { accumulate } => {
+            o.count(3 + usize::from(accumulate))?;
+            let x = o.activation(0)?;
+            o.expect(1, &x[3..])?;
+            o.expect(2, &x)?;
+            if accumulate {
+                o.expect(3, &x)?;
+            }
+            Ok(vec![x.to_vec(), vec![x[3]], vec![x[3]]])
+        }
+        Op::Conv3x3BackwardInput => {
+            o.count(2)?;
+            let [b, h, w, out] = o.activation(0)?;
+            match *dims[1] {
+                [rows, i, 3, 3] if rows == out => Ok(vec![vec![b, h, w, i]]),
+                _ => o.fail(format!("weight {:?} does not fit {out} channels", dims[1])),
+            }
+        }
+        Op::Conv3x3BackwardWeight => {
+            o.count(2)?;
+            let g = o.activation(0)?;
+            let x = o.activation(1)?;
+            if g[..3] != x[..3] {
+                return o.fail(format!("{g:?} and {x:?} differ in more than channels"));
+            }
+            Ok(vec![vec![g[3], x[3], 3, 3]])
+        }
+        Op::DepthwiseConv3x3BackwardInput => {
+            o.count(2)?;
+            let g = o.activation(0)?;
+            o.expect(1, &[g[3], 1, 3, 3])?;
+            Ok(vec![g.to_vec()])
+        }
+        Op::DepthwiseConv3x3BackwardWeight => {
+            o.count(2)?;
+            let g = o.activation(0)?;
+            o.expect(1, &g)?;
+            Ok(vec![vec![g[3], 1, 3, 3]])
+        }
+        Op::SelectiveScanBackward(spec) => {
+            o.count(7)?;
+            let v = scan_operands(&o, &spec)?;
+            o.expect(6, &v)?;
+            Ok(dims[..6].iter().map(|d| d.to_vec()).collect())
+        }
+        Op::ActivationBackward(_) => {
+            o.count(2)?;
+            let x = o.activation(0)?;
+            o.expect(1, &x)?;
+            Ok(vec![x.to_vec()])
+        }
+        Op::SiluGateBackward => {
+            o.count(3)?;
+            let x = o.activation(0)?;
+            o.expect(1, &x)?;
+            o.expect(2, &x)?;
+            Ok(vec![x.to_vec(), x.to_vec()])
+        }
+        Op::GeluGateBackward => {
+            o.count(2)?;
+            let [b, h, w, c] = o.activation(0)?;
+            o.expect(1, &[b, h, w, c / 2])?;
+            Ok(vec![vec![b, h, w, c]])
+        }
+        Op::AddScaledBackward => {
+            o.count(3)?;
+            let f = o.activation(0)?;
+            o.expect(1, &f[3..])?;
+            o.expect(2, &f)?;
+            Ok(vec![f.to_vec(), vec![f[3]]])
+        }
+        Op::GlobalAveragePoolBackward { height, width } => {
+            o.count(1)?;
+            let [b, _, _, c] = o.activation(0)?;
+            o.expect(0, &[b, 1, 1, c])?;
+            Ok(vec![vec![b, height, width, c]])
+        }
+        Op::MulChannelsBackward => {
+            o.count(3)?;
+            let x = o.activation(0)?;
+            let s = [x[0], 1, 1, x[3]];
+            o.expect(1, &s)?;
+            o.expect(2, &x)?;
+            Ok(vec![x.to_vec(), s.to_vec()])
+        }
+        Op::LossBackward(_) => {
+            o.count(2)?;
+            let x = o.activation(0)?;
+            o.expect(1, &x)?;
+            Ok(vec![x.to_vec()])
+        }
+    }
+}
+
+/// Checks the six operands shared by the scan and its backward; returns `v`'s shape.
+fn scan_operands(o: &Operands<'_>, spec: &ScanSpec) -> Result<[usize; 4], ShapeError> {
+    let ScanSpec {
+        directions: k,
+        states: n,
+        rank: r,
+        tied,
+    } = *spec;
+    if ![1, 2, 4].contains(&k) || n == 0 || r == 0 {
+        return o.fail(format!(
+            "needs 1, 2 or 4 directions, states and rank > 0, got {spec:?}"
+        ));
+    }
+    let v = o.activation(0)?;
+    let d = v[3];
+    o.expect(1, &[v[0], v[1], v[2], k * spec.projected()])?;
+    o.expect(2, &[k, d, r])?;
+    o.expect(3, &[k, d])?;
+    if tied {
+        o.expect(4, &[k, d])?;
+    } else {
+        o.expect(4, &[k, d, n])?;
+    }
+    o.expect(5, &[k, d])?;
+    Ok(v)
+}

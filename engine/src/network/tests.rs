@@ -1,0 +1,125 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use super::*;
+use crate::graph::{Loss, Op, differentiate, fuse, graph_cost};
+
+/// The sizes and costs the presets are known by (256² input).
+#[test]
+fn presets_have_their_published_size_and_cost() {
+    for (preset, millions, gmac, gflop) in [
+        (Preset::Tiny, 0.55, 2.6, 2.2),
+        (Preset::Base, 3.4, 11.7, 5.1),
+        (Preset::Large, 14.6, 44.6, 23.6),
+    ] {
+        let network = Network::build(&preset.config(), 1, 256, 256).unwrap();
+        let cost = graph_cost(&network.graph);
+        let m = network.parameter_count() as f64 / 1e6;
+        println!(
+            "{preset:?}: {m:.3} M, {:.2} GMAC, {:.2} GFLOP",
+            cost.dense_macs as f64 / 1e9,
+            cost.scan_flops as f64 / 1e9
+        );
+        assert!((m / millions - 1.0).abs() < 0.03, "{preset:?} parameters");
+        assert!(
+            (cost.dense_macs as f64 / 1e9 / gmac - 1.0).abs() < 0.05,
+            "{preset:?} dense"
+        );
+        assert!(
+            (cost.scan_flops as f64 / 1e9 / gflop - 1.0).abs() < 0.05,
+            "{preset:?} scan"
+        );
+    }
+}
+
+/// Every switch builds, differentiates (each parameter gets a gradient of its size) and fuses.
+#[test]
+fn every_switch_builds_and_differentiates() {
+    let base = NetworkConfig {
+        channels: 8,
+        depths: vec![1, 2],
+        states: 3,
+        ..Preset::Tiny.config()
+    };
+    let variants = [
+        base.clone(),
+        NetworkConfig {
+            patch: 2,
+            ..base.clone()
+        },
+        NetworkConfig {
+            ffn: Ffn::None,
+            ..base.clone()
+        },
+        NetworkConfig {
+            ffn: Ffn::ChannelAttention,
+            ..base.clone()
+        },
+        NetworkConfig {
+            tied_decay: true,
+            directions: 2,
+            ..base.clone()
+        },
+        NetworkConfig {
+            scale: 4,
+            ..base.clone()
+        },
+        NetworkConfig {
+            noise_map: true,
+            expansion: 1,
+            ..base
+        },
+    ];
+    for config in variants {
+        let mut network = Network::build(&config, 2, 8, 12).unwrap();
+        let out = network.graph.outputs[0];
+        assert_eq!(
+            network.graph.dims(out),
+            [2, 8 * config.scale, 12 * config.scale, 3]
+        );
+        let before = network.graph.nodes.len();
+        assert!(fuse(network.graph.clone()).nodes.len() < before);
+        let dims = network.graph.dims(out).to_vec();
+        let target = network.graph.input("target", &dims);
+        let loss = Op::Loss(Loss::Charbonnier { epsilon: 1e-3 });
+        let loss = network.graph.apply(loss, &[out, target], "loss").unwrap();
+        let training = differentiate(network.graph, loss).unwrap();
+        for (p, g) in training.gradients {
+            assert_eq!(training.graph.dims(p), training.graph.dims(g), "{config:?}");
+        }
+    }
+}
+
+#[test]
+fn bad_configurations_and_sizes_are_refused() {
+    let config = NetworkConfig {
+        directions: 3,
+        ..Preset::Tiny.config()
+    };
+    let message = Network::build(&config, 1, 64, 64).unwrap_err().to_string();
+    assert!(message.contains("directions"), "{message}");
+    let message = Network::build(&Preset::Tiny.config(), 1, 60, 64)
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("multiples of 8"), "{message}");
+}
+
+#[test]
+fn initial_weights_follow_the_recipe_and_the_seed() {
+    let network = Network::build(&Preset::Tiny.config(), 1, 8, 8).unwrap();
+    let a = initial_weights(&network.parameters, 1);
+    assert_eq!(a, initial_weights(&network.parameters, 1));
+    assert_ne!(a, initial_weights(&network.parameters, 2));
+    for (p, w) in network.parameters.iter().zip(&a) {
+        if p.name.ends_with("dt_proj.bias") {
+            let softplus = |x: f32| x.exp().ln_1p();
+            assert!(
+                w.iter().all(|&b| (9e-4..0.101).contains(&softplus(b))),
+                "{}",
+                p.name
+            );
+        }
+        if p.name.ends_with("head.conv.weight") {
+            assert!(w.iter().all(|&x| x == 0.0));
+        }
+    }
+}

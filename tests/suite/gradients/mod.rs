@@ -1,0 +1,1 @@
+//! Backward ops against finite differences in 64-bit.

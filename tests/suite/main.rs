@@ -1,0 +1,5 @@
+//! Everything that crosses the crates.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod gradients;
+mod parity;

@@ -1,0 +1,1 @@
+//! Every op and whole networks: CPU reference against WGSL.
