@@ -1,1 +1,43 @@
 //! From a node of the graph to dispatches: which kernels, with which constants and grids.
+//!
+//! Each family of ops has a file; a family answers `None` for ops that are not its own.
+
+mod conv;
+mod linear;
+mod loss;
+mod norm;
+mod pointwise;
+mod rearrange;
+mod reduce;
+mod scan;
+
+use super::dispatch::Lowered;
+use crate::backend::BackendError;
+use crate::graph::{Graph, Node};
+
+/// The families in the order they are asked.
+const FAMILIES: [fn(&Graph, &Node) -> Option<Lowered>; 8] = [
+    linear::lower,
+    scan::lower,
+    norm::lower,
+    conv::lower,
+    pointwise::lower,
+    rearrange::lower,
+    reduce::lower,
+    loss::lower,
+];
+
+/// Dispatches that compute `node`, in order.
+///
+/// # Errors
+/// [`BackendError::Refused`] when no family of kernels has the op.
+pub fn lower(graph: &Graph, node: &Node) -> Result<Lowered, BackendError> {
+    FAMILIES
+        .iter()
+        .find_map(|family| family(graph, node))
+        .ok_or_else(|| BackendError::Refused {
+            device: "lowering".to_owned(),
+            what: format!("{} at {}", node.op.name(), node.label),
+            reason: "no kernel computes this op".to_owned(),
+        })
+}

@@ -1,0 +1,249 @@
+//! The shaders as text: every kernel, what they share, and a small preprocessor.
+//!
+//! A kernel's text is its constants (`const NAME: u32 = 3u;`) followed by the
+//! file from `shaders/`, in which these lines are understood:
+//!
+//! - `#include NAME` puts `shaders/shared/NAME.wgsl` there (once a kernel),
+//! - `#if NAME` / `#if !NAME`, `#else`, `#endif` keep what follows when the
+//!   constant is there and not zero (or the opposite).
+
+use super::dispatch::Constant;
+
+/// Makes a table of (stem, text) from a folder below `shaders/`.
+macro_rules! shaders {
+    ($folder:literal: $($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../../../../shaders/", $folder, $name, ".wgsl")))),*]
+    };
+}
+
+/// Every kernel: a new one is a file and a line here (one list a family, so that edits stay apart).
+const KERNELS: &[&[(&str, &str)]] = &[
+    // linear
+    shaders!("": ),
+    // scan
+    shaders!("": ),
+    // norm
+    shaders!("": ),
+    // conv
+    shaders!("": ),
+    // pointwise
+    shaders!("": ),
+    // rearrange
+    shaders!("": ),
+    // reduce
+    shaders!("": ),
+    // loss
+    shaders!("": ),
+    // optimiser
+    shaders!("": ),
+];
+
+/// Text that kernels share: `#include NAME`.
+const SHARED: &[(&str, &str)] = shaders!("shared/": "activation", "index");
+
+/// A kernel's text cannot be put together.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+pub enum ShaderError {
+    /// No file of that name.
+    #[error("there is no shader {0:?}")]
+    Unknown(String),
+    /// A directive that does not fit.
+    #[error("shader {file}, line {line}: {problem}")]
+    Directive {
+        /// Stem of the file.
+        file: String,
+        /// Line in it, from 1.
+        line: usize,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+/// Constants of a kernel as they are written in [`super::dispatch::Dispatch`].
+pub type Constants = [(&'static str, Constant)];
+
+/// WGSL of a kernel with its constants.
+///
+/// # Errors
+/// [`ShaderError`] when the kernel or an include is unknown or a directive is wrong.
+pub fn source(kernel: &str, constants: &Constants) -> Result<String, ShaderError> {
+    let text = find(KERNELS.iter().copied().flatten(), kernel)?;
+    assemble(kernel, text, constants)
+}
+
+/// Stems of all kernels.
+pub fn kernels() -> impl Iterator<Item = &'static str> {
+    KERNELS.iter().copied().flatten().map(|(name, _)| *name)
+}
+
+fn find<'a>(
+    mut table: impl Iterator<Item = &'a (&'a str, &'a str)>,
+    name: &str,
+) -> Result<&'a str, ShaderError> {
+    table
+        .find(|(n, _)| *n == name)
+        .map(|(_, text)| *text)
+        .ok_or_else(|| ShaderError::Unknown(name.to_owned()))
+}
+
+/// Constants, then `text` with its directives carried out.
+fn assemble(file: &str, text: &str, constants: &Constants) -> Result<String, ShaderError> {
+    let mut out = String::with_capacity(text.len() + 1024);
+    for (name, value) in constants {
+        match value {
+            Constant::U32(v) => out.push_str(&format!("const {name}: u32 = {v}u;\n")),
+            // Debug prints the shortest text that reads back as the same float, always with a point.
+            Constant::F32(v) => out.push_str(&format!("const {name}: f32 = {v:?}f;\n")),
+        }
+    }
+    let mut included = Vec::new();
+    expand(file, text, constants, &mut included, &mut out)?;
+    Ok(out)
+}
+
+/// One open `#if`.
+struct Branch {
+    /// Whether its lines are kept now.
+    kept: bool,
+    /// Whether the lines around it are kept.
+    outer: bool,
+    /// Whether its `#else` was seen.
+    turned: bool,
+}
+
+fn expand<'a>(
+    file: &str,
+    text: &'a str,
+    constants: &Constants,
+    included: &mut Vec<&'a str>,
+    out: &mut String,
+) -> Result<(), ShaderError> {
+    let fail = |line: usize, problem: &str| {
+        Err(ShaderError::Directive {
+            file: file.to_owned(),
+            line: line + 1,
+            problem: problem.to_owned(),
+        })
+    };
+    let set = |name: &str| {
+        constants.iter().any(|(n, value)| {
+            *n == name
+                && match value {
+                    Constant::U32(v) => *v != 0,
+                    Constant::F32(v) => *v != 0.0,
+                }
+        })
+    };
+    let mut branches: Vec<Branch> = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let kept = branches.last().is_none_or(|b| b.kept);
+        let Some(directive) = line.trim_start().strip_prefix('#') else {
+            if kept {
+                out.push_str(line);
+                out.push('\n');
+            }
+            continue;
+        };
+        let mut words = directive.split_whitespace();
+        let (word, argument) = (words.next(), words.next());
+        match (word, argument) {
+            (Some("include"), Some(name)) => {
+                if kept && !included.contains(&name) {
+                    included.push(name);
+                    let shared = find(SHARED.iter(), name)?;
+                    expand(name, shared, constants, included, out)?;
+                }
+            }
+            (Some("if"), Some(condition)) => {
+                let holds = match condition.strip_prefix('!') {
+                    Some(name) => !set(name),
+                    None => set(condition),
+                };
+                branches.push(Branch {
+                    kept: kept && holds,
+                    outer: kept,
+                    turned: false,
+                });
+            }
+            (Some("else"), _) => match branches.last_mut() {
+                Some(b) if !b.turned => {
+                    b.kept = b.outer && !b.kept;
+                    b.turned = true;
+                }
+                _ => return fail(number, "#else without #if"),
+            },
+            (Some("endif"), _) => {
+                if branches.pop().is_none() {
+                    return fail(number, "#endif without #if");
+                }
+            }
+            _ => {
+                return fail(
+                    number,
+                    "not #include NAME, #if NAME, #if !NAME, #else or #endif",
+                );
+            }
+        }
+    }
+    if branches.is_empty() {
+        return Ok(());
+    }
+    fail(text.lines().count(), "#if without #endif")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    fn run(text: &str, constants: &Constants) -> Result<String, ShaderError> {
+        assemble("test", text, constants)
+    }
+
+    #[test]
+    fn constants_come_first() {
+        let constants = [("N", Constant::U32(3)), ("EPS", Constant::F32(1e-5))];
+        let out = run("a\n", &constants).unwrap();
+        assert_eq!(out, "const N: u32 = 3u;\nconst EPS: f32 = 1e-5f;\na\n");
+        let whole = run("", &[("ONE", Constant::F32(1.0))]).unwrap();
+        assert_eq!(whole, "const ONE: f32 = 1.0f;\n");
+    }
+
+    #[test]
+    fn branches_nest() {
+        let text = "#if A\na\n#if !B\nab\n#else\nb\n#endif\n#else\nc\n#endif\nd\n";
+        let with = |a, b| {
+            let constants = [("A", Constant::U32(a)), ("B", Constant::U32(b))];
+            let out = run(text, &constants).unwrap();
+            out.lines().skip(2).collect::<Vec<_>>().join(",")
+        };
+        assert_eq!(with(1, 0), "a,ab,d");
+        assert_eq!(with(1, 1), "a,b,d");
+        assert_eq!(with(0, 0), "c,d");
+        assert_eq!(with(0, 1), "c,d");
+    }
+
+    #[test]
+    fn wrong_directives_are_errors() {
+        for text in [
+            "#if A\n",
+            "#else\n",
+            "#endif\n",
+            "#define A\n",
+            "#if A\n#else\n#else\n#endif",
+        ] {
+            let error = run(text, &[]).unwrap_err();
+            assert!(matches!(error, ShaderError::Directive { .. }), "{text}");
+        }
+        let missing = run("#include nothing\n", &[]).unwrap_err();
+        assert_eq!(missing, ShaderError::Unknown("nothing".to_owned()));
+    }
+
+    #[test]
+    fn shared_text_is_included_once() {
+        let once = run("#include index\n", &[]).unwrap();
+        let twice = run("#include index\n#include index\n", &[]).unwrap();
+        assert_eq!(once, twice);
+        assert!(!once.is_empty());
+    }
+}
