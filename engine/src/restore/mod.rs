@@ -1,1 +1,3 @@
 //! Restoring pictures: tiling and blending, jobs, batch, cancel, events.
+
+pub mod tiles;
