@@ -31,7 +31,7 @@ const KERNELS: &[&[(&str, &str)]] = &[
     // rearrange
     shaders!("": ),
     // reduce
-    shaders!("": ),
+    shaders!("": "reduce_rows", "spread_pixels"),
     // loss
     shaders!("": ),
     // optimiser
@@ -39,7 +39,8 @@ const KERNELS: &[&[(&str, &str)]] = &[
 ];
 
 /// Text that kernels share: `#include NAME`.
-const SHARED: &[(&str, &str)] = shaders!("shared/": "activation", "index");
+const SHARED: &[(&str, &str)] =
+    shaders!("shared/": "activation", "flat", "fold_rows", "index", "lanes");
 
 /// A kernel's text cannot be put together.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
