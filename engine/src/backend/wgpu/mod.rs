@@ -1,5 +1,76 @@
 //! The product's engine: WGSL compute shaders through wgpu, on its own device.
+//!
+//! `lower` turns nodes into dispatches, `plan` binds them to buffers and
+//! compiled kernels once, `executable` and `trainer` replay them.
 
+mod adapter;
+mod context;
 pub mod dispatch;
+mod executable;
 pub mod lower;
+mod pace;
+mod pipeline;
+mod plan;
 pub mod shader;
+mod staging;
+
+use std::sync::Arc;
+
+pub use adapter::{DeviceInfo, DeviceKind, DeviceRequest, list_devices};
+pub use executable::{WgpuExecutable, WgpuModel};
+
+use super::{Backend, BackendError, Model, Trainer, TrainingState};
+use crate::graph::TrainingGraph;
+use context::Context;
+
+/// A graphics device.
+pub struct WgpuBackend {
+    context: Arc<Context>,
+}
+
+impl WgpuBackend {
+    /// Opens the best device that fits the request.
+    ///
+    /// # Errors
+    /// [`BackendError::NoDevice`] when none fits, [`BackendError::Refused`] when the driver
+    /// does not open it.
+    pub fn open(request: &DeviceRequest) -> Result<Self, BackendError> {
+        Ok(Self {
+            context: Arc::new(Context::open(request)?),
+        })
+    }
+
+    /// What the device says of itself.
+    pub fn info(&self) -> &DeviceInfo {
+        &self.context.info
+    }
+
+    /// [`Backend::load`] with the concrete type, for profiling.
+    ///
+    /// # Errors
+    /// As [`Backend::load`].
+    pub fn load_model(&self, weights: &[Vec<f32>]) -> Result<WgpuModel, BackendError> {
+        WgpuModel::new(&self.context, weights)
+    }
+}
+
+impl Backend for WgpuBackend {
+    fn name(&self) -> &str {
+        &self.context.info.name
+    }
+
+    fn load(&self, weights: &[Vec<f32>]) -> Result<Box<dyn Model>, BackendError> {
+        Ok(Box::new(self.load_model(weights)?))
+    }
+
+    fn trainer(
+        &self,
+        _graph: &TrainingGraph,
+        _decay: &[bool],
+        _state: &TrainingState,
+    ) -> Result<Box<dyn Trainer>, BackendError> {
+        Err(self
+            .context
+            .refused("training", "not part of this build yet"))
+    }
+}

@@ -1,0 +1,212 @@
+//! The engine's own device: creation, faults as errors, buffers, waiting.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use wgpu::{Adapter, Device, ErrorFilter, Features, Limits, PollType, Queue, SubmissionIndex};
+
+use super::adapter::{self, DeviceInfo, DeviceKind, DeviceRequest};
+use super::pipeline::{Layouts, Pipeline, PipelineKey};
+use crate::backend::BackendError;
+
+/// A device with its queue and its compiled kernels.
+pub(super) struct Context {
+    pub(super) device: Device,
+    pub(super) queue: Queue,
+    pub(super) info: DeviceInfo,
+    pub(super) limits: Limits,
+    /// Whether shaders check every index.
+    pub(super) checked: bool,
+    /// Whether passes can be timed.
+    pub(super) timestamps: bool,
+    pub(super) pipelines: Mutex<HashMap<PipelineKey, Arc<Pipeline>>>,
+    pub(super) layouts: Mutex<Layouts>,
+    faults: Arc<Mutex<Faults>>,
+}
+
+/// What the driver reported outside of any call.
+#[derive(Default)]
+struct Faults {
+    lost: Option<String>,
+    refused: Option<(bool, String)>,
+}
+
+/// Locks even after a panic elsewhere: the data are plain values.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Context {
+    /// Opens a device that fits the request.
+    pub(super) fn open(request: &DeviceRequest) -> Result<Self, BackendError> {
+        let adapter = adapter::choose(&adapter::instance(), request)?;
+        let info = DeviceInfo::of(&adapter);
+        let (device, queue) = Self::request_device(&adapter, &info)?;
+        let faults = Arc::new(Mutex::new(Faults::default()));
+        let seen = faults.clone();
+        device.set_device_lost_callback(move |reason, message| {
+            // Dropping the device on purpose is reported the same way.
+            if reason != wgpu::DeviceLostReason::Destroyed {
+                lock(&seen).lost = Some(message);
+            }
+        });
+        let seen = faults.clone();
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            let out_of_memory = matches!(error, wgpu::Error::OutOfMemory { .. });
+            let mut faults = lock(&seen);
+            // The first error is the cause, later ones follow from it.
+            faults
+                .refused
+                .get_or_insert((out_of_memory, describe(&error)));
+        }));
+        Ok(Self {
+            limits: device.limits(),
+            timestamps: device.features().contains(Features::TIMESTAMP_QUERY),
+            device,
+            queue,
+            info,
+            checked: request.checks(),
+            pipelines: Mutex::default(),
+            layouts: Mutex::default(),
+            faults,
+        })
+    }
+
+    fn request_device(
+        adapter: &Adapter,
+        info: &DeviceInfo,
+    ) -> Result<(Device, Queue), BackendError> {
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("serpent"),
+            required_features: adapter.features() & Features::TIMESTAMP_QUERY,
+            required_limits: adapter.limits(),
+            experimental_features: wgpu::ExperimentalFeatures::disabled(),
+            memory_hints: wgpu::MemoryHints::Performance,
+            trace: wgpu::Trace::Off,
+        };
+        pollster::block_on(adapter.request_device(&descriptor)).map_err(|e| BackendError::Refused {
+            device: info.name.clone(),
+            what: "opening the device".to_owned(),
+            reason: e.to_string(),
+        })
+    }
+
+    /// True for a processor that pretends to be a graphics card.
+    pub(super) fn is_software(&self) -> bool {
+        self.info.kind == DeviceKind::Software
+    }
+
+    /// Runs `make` and turns the errors it raised on this thread into a value.
+    pub(super) fn scoped<T>(
+        &self,
+        what: &str,
+        needed: u64,
+        make: impl FnOnce() -> T,
+    ) -> Result<T, BackendError> {
+        let filters = [
+            ErrorFilter::OutOfMemory,
+            ErrorFilter::Validation,
+            ErrorFilter::Internal,
+        ];
+        let scopes = filters.map(|f| self.device.push_error_scope(f));
+        let made = make();
+        let mut error = None;
+        // Scopes nest: the innermost is popped first.
+        for scope in scopes.into_iter().rev() {
+            error = pollster::block_on(scope.pop()).or(error);
+        }
+        match error {
+            None => Ok(made),
+            Some(wgpu::Error::OutOfMemory { .. }) => Err(self.out_of_memory(what, needed, 0)),
+            Some(error) => Err(self.refused(what, describe(&error))),
+        }
+    }
+
+    pub(super) fn out_of_memory(&self, what: &str, needed: u64, available: u64) -> BackendError {
+        BackendError::OutOfMemory {
+            what: what.to_owned(),
+            needed,
+            available,
+            device: self.info.name.clone(),
+        }
+    }
+
+    pub(super) fn refused(&self, what: &str, reason: impl ToString) -> BackendError {
+        BackendError::Refused {
+            device: self.info.name.clone(),
+            what: what.to_owned(),
+            reason: reason.to_string(),
+        }
+    }
+
+    /// A buffer of `bytes`; `what` names it in errors.
+    pub(super) fn buffer(
+        &self,
+        what: &str,
+        bytes: u64,
+        usage: wgpu::BufferUsages,
+    ) -> Result<wgpu::Buffer, BackendError> {
+        if bytes > self.limits.max_buffer_size {
+            return Err(self.out_of_memory(what, bytes, self.limits.max_buffer_size));
+        }
+        self.scoped(what, bytes, || {
+            self.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some(what),
+                size: bytes,
+                usage,
+                mapped_at_creation: false,
+            })
+        })
+    }
+
+    /// What went wrong since the last look, if anything.
+    pub(super) fn check(&self) -> Result<(), BackendError> {
+        let mut faults = lock(&self.faults);
+        if let Some(reason) = &faults.lost {
+            return Err(BackendError::Lost {
+                device: self.info.name.clone(),
+                reason: reason.clone(),
+            });
+        }
+        match faults.refused.take() {
+            None => Ok(()),
+            Some((true, _)) => Err(self.out_of_memory("the running work", 0, 0)),
+            Some((false, reason)) => Err(self.refused("the running work", reason)),
+        }
+    }
+
+    /// Waits until a submission is done.
+    pub(super) fn wait(&self, submission: SubmissionIndex) -> Result<(), BackendError> {
+        // One submission is meant to take a tenth of a second; a dispatch cannot be split,
+        // and a busy processor that pretends is thousands of times slower than a card.
+        let seconds = if self.is_software() { 600 } else { 60 };
+        let waited = self.device.poll(PollType::Wait {
+            submission_index: Some(submission),
+            timeout: Some(Duration::from_secs(seconds)),
+        });
+        self.check()?;
+        match waited {
+            Ok(_) => Ok(()),
+            Err(wgpu::PollError::Timeout) => Err(BackendError::TimedOut {
+                device: self.info.name.clone(),
+                seconds,
+            }),
+            Err(error) => Err(self.refused("waiting for the device", error)),
+        }
+    }
+}
+
+/// An error with its causes, in one line each.
+fn describe(error: &wgpu::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(c) = cause {
+        let c_text = c.to_string();
+        if !text.contains(&c_text) {
+            text.push_str(&format!("\n{c_text}"));
+        }
+        cause = c.source();
+    }
+    text
+}

@@ -1,0 +1,217 @@
+//! Weights on the device, and graphs prepared to run with them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use wgpu::{BufferUsages, CommandEncoder};
+
+use super::context::Context;
+use super::pace::Pace;
+use super::pipeline::{Launch, Slice};
+use super::plan::Program;
+use super::staging::{Readback, Upload};
+use crate::backend::{BackendError, Executable, Model};
+use crate::graph::{Graph, ValueId};
+
+/// Offsets of tensors in a shared buffer: what every device accepts for a binding.
+pub(super) const ALIGNMENT: u64 = 256;
+
+/// Weights on the device, in one buffer.
+pub struct WgpuModel {
+    context: Arc<Context>,
+    weights: Vec<Slice>,
+}
+
+impl WgpuModel {
+    pub(super) fn new(context: &Arc<Context>, weights: &[Vec<f32>]) -> Result<Self, BackendError> {
+        let mut bytes: Vec<u8> = Vec::new();
+        let mut places = Vec::with_capacity(weights.len());
+        for weight in weights {
+            places.push((bytes.len() as u64, 4 * weight.len() as u64));
+            bytes.extend_from_slice(bytemuck::cast_slice(weight));
+            bytes.resize(bytes.len().next_multiple_of(ALIGNMENT as usize), 0);
+        }
+        let usage = BufferUsages::STORAGE | BufferUsages::COPY_DST;
+        let buffer = context.buffer("weights", (bytes.len() as u64).max(ALIGNMENT), usage)?;
+        context.queue.write_buffer(&buffer, 0, &bytes);
+        let weights = places
+            .into_iter()
+            .map(|(offset, bytes)| Slice {
+                buffer: buffer.clone(),
+                offset,
+                bytes,
+            })
+            .collect();
+        Ok(Self {
+            context: context.clone(),
+            weights,
+        })
+    }
+
+    /// [`Model::prepare`] with the concrete type, for profiling.
+    ///
+    /// # Errors
+    /// As [`Model::prepare`].
+    pub fn prepare_program(&self, graph: &Graph) -> Result<WgpuExecutable, BackendError> {
+        check_operands(
+            graph,
+            &graph.parameters,
+            self.weights.iter().map(|w| w.bytes as usize / 4),
+        )?;
+        let mut outside: HashMap<ValueId, Slice> = graph
+            .parameters
+            .iter()
+            .copied()
+            .zip(self.weights.iter().cloned())
+            .collect();
+        let inputs = input_buffers(&self.context, graph)?;
+        outside.extend(graph.inputs.iter().copied().zip(inputs.iter().cloned()));
+        let program = Program::new(&self.context, graph, &outside, &graph.outputs)?;
+        let outputs = graph
+            .outputs
+            .iter()
+            .map(|&v| program.value(v).cloned())
+            .collect::<Option<Vec<_>>>()
+            .ok_or_else(|| {
+                self.context
+                    .refused("the graph", "an output is never computed")
+            })?;
+        Ok(WgpuExecutable {
+            upload: Upload::new(&self.context, 1, &inputs)?,
+            readback: Readback::new(&self.context, &outputs)?,
+            pace: Pace::guess(self.context.info.kind),
+            context: self.context.clone(),
+            graph: graph.clone(),
+            program,
+        })
+    }
+}
+
+impl Model for WgpuModel {
+    fn prepare(&self, graph: &Graph) -> Result<Box<dyn Executable>, BackendError> {
+        Ok(Box::new(self.prepare_program(graph)?))
+    }
+}
+
+/// A graph prepared for the device.
+pub struct WgpuExecutable {
+    pub(super) context: Arc<Context>,
+    pub(super) graph: Graph,
+    pub(super) program: Program,
+    pub(super) upload: Upload,
+    readback: Readback,
+    pace: Pace,
+}
+
+impl Executable for WgpuExecutable {
+    fn run(&mut self, inputs: &[&[f32]]) -> Result<Vec<Vec<f32>>, BackendError> {
+        check_operands(
+            &self.graph,
+            &self.graph.inputs,
+            inputs.iter().map(|x| x.len()),
+        )?;
+        let context = self.context.clone();
+        let operands: Vec<&[u8]> = inputs.iter().map(|x| bytemuck::cast_slice(x)).collect();
+        let launches = &self.program.launches;
+        let parts = self.pace.split(launches);
+        let mut submissions = Vec::with_capacity(parts.len());
+        let start = Instant::now();
+        for (i, part) in parts.iter().enumerate() {
+            let mut encoder = encoder(&context);
+            if i == 0 {
+                self.upload.write(&context, &mut encoder, &operands)?;
+            }
+            encode(&mut encoder, &launches[part.clone()]);
+            if i + 1 == parts.len() {
+                self.readback.copy(&mut encoder);
+            }
+            submissions.push(context.queue.submit([encoder.finish()]));
+            if i == 0 {
+                self.upload.sent(submissions[0].clone());
+            }
+            // One submission runs while the next is encoded; no more are queued.
+            if i > 0 {
+                context.wait(submissions[i - 1].clone())?;
+            }
+        }
+        let last = submissions[submissions.len() - 1].clone();
+        let outputs = self.readback.read(&context, last)?;
+        self.pace.observe(launches, start.elapsed());
+        Ok(outputs)
+    }
+
+    fn memory_bytes(&self) -> u64 {
+        self.program.memory_bytes()
+    }
+}
+
+/// A buffer for each input of the graph.
+pub(super) fn input_buffers(context: &Context, graph: &Graph) -> Result<Vec<Slice>, BackendError> {
+    let usage = BufferUsages::STORAGE | BufferUsages::COPY_DST | BufferUsages::COPY_SRC;
+    graph
+        .inputs
+        .iter()
+        .map(|&v| {
+            let bytes = 4 * graph.len(v) as u64;
+            let limit = context.limits.max_storage_buffer_binding_size;
+            if bytes > limit {
+                return Err(context.out_of_memory(&graph.value(v).name, bytes, limit));
+            }
+            let buffer = context.buffer(&graph.value(v).name, bytes, usage)?;
+            Ok(Slice::whole(&buffer))
+        })
+        .collect()
+}
+
+/// Compares the lengths of operands with what the graph declares.
+pub(super) fn check_operands(
+    graph: &Graph,
+    values: &[ValueId],
+    lengths: impl ExactSizeIterator<Item = usize>,
+) -> Result<(), BackendError> {
+    if values.len() != lengths.len() {
+        return Err(BackendError::Operand {
+            what: "number of operands".to_owned(),
+            expected: values.len(),
+            got: lengths.len(),
+        });
+    }
+    for (&v, got) in values.iter().zip(lengths) {
+        let expected = graph.len(v);
+        if expected != got {
+            let what = graph.value(v).name.clone();
+            return Err(BackendError::Operand {
+                what,
+                expected,
+                got,
+            });
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn encoder(context: &Context) -> CommandEncoder {
+    context
+        .device
+        .create_command_encoder(&wgpu::CommandEncoderDescriptor::default())
+}
+
+/// Encodes launches as one compute pass.
+pub(super) fn encode(encoder: &mut CommandEncoder, launches: &[Launch]) {
+    if launches.is_empty() {
+        return;
+    }
+    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+    let mut bound = None;
+    for launch in launches {
+        let pipeline = Arc::as_ptr(&launch.pipeline);
+        if bound != Some(pipeline) {
+            pass.set_pipeline(&launch.pipeline.compute);
+            bound = Some(pipeline);
+        }
+        pass.set_bind_group(0, &launch.bind_group, &[]);
+        let [x, y, z] = launch.workgroups;
+        pass.dispatch_workgroups(x, y, z);
+    }
+}

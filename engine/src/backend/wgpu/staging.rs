@@ -1,0 +1,197 @@
+//! Moving operands between the program and the device through buffers made once.
+
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
+
+use wgpu::{BufferUsages, CommandEncoder, MapMode, SubmissionIndex};
+
+use super::context::Context;
+use super::pipeline::Slice;
+use crate::backend::BackendError;
+
+type Mapped = Receiver<Result<(), wgpu::BufferAsyncError>>;
+
+/// Buffers in which operands travel to the device, used in turn.
+///
+/// A slot can be written again when the submission that read it is done, so
+/// the number of slots also bounds how far the program runs ahead.
+pub(super) struct Upload {
+    slots: Vec<Slot>,
+    next: usize,
+    /// Where each operand goes, and its offset in a slot.
+    targets: Vec<(Slice, u64)>,
+}
+
+struct Slot {
+    buffer: wgpu::Buffer,
+    /// The last submission that read it, and word that it is mapped again.
+    pending: Option<(SubmissionIndex, Mapped)>,
+}
+
+impl Upload {
+    /// `slots` buffers with room for all targets.
+    pub(super) fn new(
+        context: &Context,
+        slots: usize,
+        targets: &[Slice],
+    ) -> Result<Self, BackendError> {
+        let mut bytes = 0;
+        let mut placed = Vec::with_capacity(targets.len());
+        for target in targets {
+            placed.push((target.clone(), bytes));
+            bytes += target.bytes.next_multiple_of(wgpu::MAP_ALIGNMENT);
+        }
+        let make = |_| {
+            let buffer = context.scoped("upload buffer", bytes, || {
+                context.device.create_buffer(&wgpu::BufferDescriptor {
+                    label: Some("upload"),
+                    size: bytes.max(wgpu::MAP_ALIGNMENT),
+                    usage: BufferUsages::MAP_WRITE | BufferUsages::COPY_SRC,
+                    mapped_at_creation: true,
+                })
+            })?;
+            Ok(Slot {
+                buffer,
+                pending: None,
+            })
+        };
+        Ok(Self {
+            slots: (0..slots).map(make).collect::<Result<_, _>>()?,
+            next: 0,
+            targets: placed,
+        })
+    }
+
+    /// Fills the next slot (waiting for it when it is still in use) and encodes its copies.
+    /// [`Upload::sent`] must follow the submission.
+    pub(super) fn write(
+        &mut self,
+        context: &Context,
+        encoder: &mut CommandEncoder,
+        operands: &[&[u8]],
+    ) -> Result<(), BackendError> {
+        let slot = &mut self.slots[self.next];
+        if let Some((submission, mapped)) = slot.pending.take() {
+            context.wait(submission)?;
+            await_map(context, &mapped)?;
+        }
+        for ((_, offset), bytes) in self.targets.iter().zip(operands) {
+            let range = *offset..*offset + bytes.len() as u64;
+            slot.buffer
+                .slice(range)
+                .get_mapped_range_mut()
+                .map_err(|e| context.refused("upload", e))?
+                .copy_from_slice(bytes);
+        }
+        slot.buffer.unmap();
+        for (target, offset) in &self.targets {
+            encoder.copy_buffer_to_buffer(
+                &slot.buffer,
+                *offset,
+                &target.buffer,
+                target.offset,
+                target.bytes,
+            );
+        }
+        Ok(())
+    }
+
+    /// The slot just written went out with `submission`: asks for it back.
+    pub(super) fn sent(&mut self, submission: SubmissionIndex) {
+        let slot = &mut self.slots[self.next];
+        let (tell, mapped) = channel();
+        slot.buffer.map_async(MapMode::Write, .., move |result| {
+            let _ = tell.send(result);
+        });
+        slot.pending = Some((submission, mapped));
+        self.next = (self.next + 1) % self.slots.len();
+    }
+
+    /// Bytes of all slots.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        self.slots.iter().map(|s| s.buffer.size()).sum()
+    }
+}
+
+/// A buffer through which results come back.
+pub(super) struct Readback {
+    buffer: wgpu::Buffer,
+    sources: Vec<(Slice, u64)>,
+}
+
+impl Readback {
+    /// A buffer with room for all sources.
+    pub(super) fn new(context: &Context, sources: &[Slice]) -> Result<Self, BackendError> {
+        let mut bytes = 0;
+        let mut placed = Vec::with_capacity(sources.len());
+        for source in sources {
+            placed.push((source.clone(), bytes));
+            bytes += source.bytes.next_multiple_of(wgpu::MAP_ALIGNMENT);
+        }
+        let usage = BufferUsages::MAP_READ | BufferUsages::COPY_DST;
+        let buffer = context.buffer("readback buffer", bytes.max(wgpu::MAP_ALIGNMENT), usage)?;
+        Ok(Self {
+            buffer,
+            sources: placed,
+        })
+    }
+
+    /// Encodes the copies out of the sources.
+    pub(super) fn copy(&self, encoder: &mut CommandEncoder) {
+        for (source, offset) in &self.sources {
+            encoder.copy_buffer_to_buffer(
+                &source.buffer,
+                source.offset,
+                &self.buffer,
+                *offset,
+                source.bytes,
+            );
+        }
+    }
+
+    /// Waits for the submission with the copies and hands out each source's bytes.
+    pub(super) fn read<T: bytemuck::Pod>(
+        &self,
+        context: &Context,
+        submission: SubmissionIndex,
+    ) -> Result<Vec<Vec<T>>, BackendError> {
+        let (tell, mapped) = channel();
+        self.buffer.map_async(MapMode::Read, .., move |result| {
+            let _ = tell.send(result);
+        });
+        context.wait(submission)?;
+        await_map(context, &mapped)?;
+        let read = || {
+            let view = self.buffer.slice(..).get_mapped_range()?;
+            Ok(self
+                .sources
+                .iter()
+                .map(|(source, offset)| {
+                    let bytes = &view[*offset as usize..(*offset + source.bytes) as usize];
+                    bytemuck::pod_collect_to_vec(bytes)
+                })
+                .collect())
+        };
+        let result = read().map_err(|e: wgpu::MapRangeError| context.refused("readback", e));
+        self.buffer.unmap();
+        result
+    }
+}
+
+/// The verdict of a mapping whose submission is done.
+fn await_map(context: &Context, mapped: &Mapped) -> Result<(), BackendError> {
+    // The callback runs in a poll on some thread, at the latest in the next one here.
+    for _ in 0..1000 {
+        match mapped.try_recv() {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => return Err(context.refused("mapping a buffer", error)),
+            Err(TryRecvError::Disconnected) => break,
+            Err(TryRecvError::Empty) => {
+                let _ = context.device.poll(wgpu::PollType::Poll);
+                context.check()?;
+                std::thread::sleep(std::time::Duration::from_micros(200));
+            }
+        }
+    }
+    context.check()?;
+    Err(context.refused("mapping a buffer", "the driver did not answer"))
+}
