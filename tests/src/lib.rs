@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serpent_engine::backend::Backend;
+use serpent_engine::backend::cpu::reference::run_graph;
 use serpent_engine::backend::wgpu::{DeviceRequest, WgpuBackend};
 use serpent_engine::graph::{Graph, Op, elements};
 
@@ -98,7 +99,7 @@ pub fn one_node(op: Op, dims: &[&[usize]]) -> Graph {
     graph
 }
 
-/// Runs a graph without parameters on the graphics device.
+/// Runs a graph on the graphics device.
 pub fn run_on_gpu(graph: &Graph, inputs: &[Vec<f32>], weights: &[Vec<f32>]) -> Vec<Vec<f32>> {
     let model = gpu().load(weights).expect("weights load");
     let mut executable = model.prepare(graph).expect("graph prepares");
@@ -106,10 +107,11 @@ pub fn run_on_gpu(graph: &Graph, inputs: &[Vec<f32>], weights: &[Vec<f32>]) -> V
     executable.run(&operands).expect("graph runs")
 }
 
-/// Runs a graph on the CPU reference.
+/// Runs a graph on the CPU reference (32-bit values, 64-bit arithmetic).
 pub fn run_on_reference(graph: &Graph, inputs: &[Vec<f32>], weights: &[Vec<f32>]) -> Vec<Vec<f32>> {
-    let _ = (graph, inputs, weights);
-    panic!("the CPU reference has not landed yet");
+    let inputs: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
+    let weights: Vec<&[f32]> = weights.iter().map(Vec::as_slice).collect();
+    run_graph::<f32>(graph, &inputs, &weights)
 }
 
 /// [`parity_with`] with every operand in [−1, 1].

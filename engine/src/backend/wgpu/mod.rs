@@ -7,17 +7,21 @@ mod adapter;
 mod context;
 pub mod dispatch;
 mod executable;
+mod flat;
 pub mod lower;
+mod optimizer;
 mod pace;
 mod pipeline;
 mod plan;
 pub mod shader;
 mod staging;
+mod trainer;
 
 use std::sync::Arc;
 
 pub use adapter::{DeviceInfo, DeviceKind, DeviceRequest, list_devices};
 pub use executable::{WgpuExecutable, WgpuModel};
+pub use trainer::WgpuTrainer;
 
 use super::{Backend, BackendError, Model, Trainer, TrainingState};
 use crate::graph::TrainingGraph;
@@ -52,6 +56,19 @@ impl WgpuBackend {
     pub fn load_model(&self, weights: &[Vec<f32>]) -> Result<WgpuModel, BackendError> {
         WgpuModel::new(&self.context, weights)
     }
+
+    /// [`Backend::trainer`] with the concrete type, for profiling.
+    ///
+    /// # Errors
+    /// As [`Backend::trainer`].
+    pub fn load_trainer(
+        &self,
+        graph: &TrainingGraph,
+        decay: &[bool],
+        state: &TrainingState,
+    ) -> Result<WgpuTrainer, BackendError> {
+        WgpuTrainer::new(&self.context, graph, decay, state)
+    }
 }
 
 impl Backend for WgpuBackend {
@@ -65,12 +82,10 @@ impl Backend for WgpuBackend {
 
     fn trainer(
         &self,
-        _graph: &TrainingGraph,
-        _decay: &[bool],
-        _state: &TrainingState,
+        graph: &TrainingGraph,
+        decay: &[bool],
+        state: &TrainingState,
     ) -> Result<Box<dyn Trainer>, BackendError> {
-        Err(self
-            .context
-            .refused("training", "not part of this build yet"))
+        Ok(Box::new(self.load_trainer(graph, decay, state)?))
     }
 }

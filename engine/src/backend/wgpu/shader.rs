@@ -35,12 +35,12 @@ const KERNELS: &[&[(&str, &str)]] = &[
     // loss
     shaders!("": ),
     // optimiser
-    shaders!("": ),
+    shaders!("": "gradient_squares", "gradient_norm", "adamw"),
 ];
 
 /// Text that kernels share: `#include NAME`.
 const SHARED: &[(&str, &str)] =
-    shaders!("shared/": "activation", "flat", "fold_rows", "index", "lanes");
+    shaders!("shared/": "activation", "flat", "fold_rows", "index", "lanes", "step");
 
 /// A kernel's text cannot be put together.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]

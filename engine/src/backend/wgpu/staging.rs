@@ -135,6 +135,18 @@ impl Readback {
         })
     }
 
+    /// Copies the sources back through a buffer made for this one time.
+    pub(super) fn once<T: bytemuck::Pod>(
+        context: &Context,
+        sources: &[Slice],
+    ) -> Result<Vec<Vec<T>>, BackendError> {
+        let readback = Self::new(context, sources)?;
+        let mut encoder = context.device.create_command_encoder(&Default::default());
+        readback.copy(&mut encoder);
+        let submission = context.queue.submit([encoder.finish()]);
+        readback.read(context, submission)
+    }
+
     /// Encodes the copies out of the sources.
     pub(super) fn copy(&self, encoder: &mut CommandEncoder) {
         for (source, offset) in &self.sources {
