@@ -13,6 +13,7 @@ mod optimizer;
 mod pace;
 mod pipeline;
 mod plan;
+mod profile;
 pub mod shader;
 mod staging;
 mod trainer;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 pub use adapter::{DeviceInfo, DeviceKind, DeviceRequest, list_devices};
 pub use executable::{WgpuExecutable, WgpuModel};
+pub use profile::ProfileRow;
 pub use trainer::WgpuTrainer;
 
 use super::{Backend, BackendError, Model, Trainer, TrainingState};

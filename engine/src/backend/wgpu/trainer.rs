@@ -88,7 +88,7 @@ impl WgpuTrainer {
     }
 
     /// Waits until no more than `left` of the queued steps are unfinished.
-    fn wait_until(&mut self, left: u64) -> Result<(), BackendError> {
+    pub(super) fn wait_until(&mut self, left: u64) -> Result<(), BackendError> {
         // In order, so that the time limit is each submission's own.
         while let Some((step, submission)) = self.outstanding.front() {
             if *step + left >= self.queued {
