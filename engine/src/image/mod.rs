@@ -1,1 +1,26 @@
 //! Pictures: decode with limits, colour, metadata, encode, atomic save.
+//!
+//! A [`Picture`] is what a photograph file holds, as 32-bit samples: it knows
+//! its colour kind, alpha, source bit depth and metadata, so that what is
+//! saved is the same kind of file as what was opened. An [`Rgb32`] is what the
+//! network, the degradations and the metrics work on.
+
+mod decode;
+mod encode;
+mod error;
+mod exif;
+mod format;
+mod jpeg_end;
+mod picture;
+pub mod resize;
+mod rgb;
+
+#[cfg(test)]
+mod tests;
+
+pub use decode::{Limits, Probe};
+pub use encode::SaveOptions;
+pub use error::ImageError;
+pub use format::Format;
+pub use picture::{BitDepth, Colour, Metadata, Picture};
+pub use rgb::Rgb32;

@@ -54,10 +54,10 @@ pub(super) fn backward<T: Real>(x: &[Tensor<'_, T>], accumulate: bool) -> Vec<Ve
         let q = |i: usize| gamma.at(i) * gy.at(t * c + i);
         let mean_q = (0..c).map(q).sum::<f64>() / c as f64;
         let mean_qx = (0..c).map(|i| q(i) * normalised(i)).sum::<f64>() / c as f64;
-        for i in 0..c {
-            gx[i] = rstd * (q(i) - mean_q - normalised(i) * mean_qx);
+        for (i, gx) in gx.iter_mut().enumerate() {
+            *gx = rstd * (q(i) - mean_q - normalised(i) * mean_qx);
             if accumulate {
-                gx[i] += x[3].at(t * c + i);
+                *gx += x[3].at(t * c + i);
             }
         }
     });
