@@ -1,1 +1,7 @@
 //! Every op and whole networks: CPU reference against WGSL.
+
+mod conv;
+mod loss;
+mod norm;
+mod pointwise;
+mod rearrange;

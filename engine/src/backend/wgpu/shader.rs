@@ -23,24 +23,62 @@ const KERNELS: &[&[(&str, &str)]] = &[
     // scan
     shaders!("": ),
     // norm
-    shaders!("": ),
+    shaders!("":
+        "layer_norm",
+        "layer_norm_backward",
+    ),
     // conv
-    shaders!("": ),
+    shaders!("":
+        "conv3x3",
+        "conv3x3_backward_weight",
+        "depthwise_conv3x3",
+        "depthwise_conv3x3_backward_weight",
+    ),
     // pointwise
-    shaders!("": ),
+    shaders!("":
+        "activation",
+        "activation_backward",
+        "add",
+        "add_scaled",
+        "gelu_gate",
+        "gelu_gate_backward",
+        "mul_channels",
+        "scale_channels_backward",
+        "silu_gate",
+        "silu_gate_backward",
+    ),
     // rearrange
-    shaders!("": ),
+    shaders!("":
+        "concat_channels",
+        "depth_to_space",
+        "slice_channels",
+        "space_to_depth",
+        "upsample_bicubic",
+    ),
     // reduce
     shaders!("": "reduce_rows", "spread_pixels"),
     // loss
-    shaders!("": ),
+    shaders!("":
+        "loss",
+        "loss_backward",
+    ),
     // optimiser
     shaders!("": "gradient_squares", "gradient_norm", "adamw"),
 ];
 
 /// Text that kernels share: `#include NAME`.
-const SHARED: &[(&str, &str)] =
-    shaders!("shared/": "activation", "flat", "fold_rows", "index", "lanes", "step");
+const SHARED: &[(&str, &str)] = shaders!("shared/":
+    "activation",
+    "depth",
+    "depthwise",
+    "flat",
+    "fold_rows",
+    "index",
+    "lane_activation",
+    "lanes",
+    "step",
+    "token_sum",
+);
 
 /// A kernel's text cannot be put together.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]

@@ -1,0 +1,95 @@
+// y[p, c] = f(b[c] + Σ_k w[c, k] · x[p + k, c]), zero outside the picture; f by ACTIVATION.
+// With FLIP the taps are mirrored: the gradient of the input, from gy and w.
+//
+// bindings: 1 x [batch, height, width, CHANNELS], 2 w [channels, 3, 3] (f32), [3 b with BIAS], last y as x;
+//           CHANNELS in V
+// layout:   see shared/depthwise: neighbouring lanes are neighbouring channels; a
+//           lane goes along a strip of a row, loads each input column once
+//           (3 loads) and keeps the sums of the three outputs it reaches
+#include depthwise
+#include lane_activation
+
+struct Params {
+    batch: u32,
+    height: u32,
+    width: u32,
+    row_blocks: u32,
+    strips: u32,
+    strip: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<V>;
+@group(0) @binding(2) var<storage, read> w: array<f32>;
+#if BIAS
+@group(0) @binding(3) var<storage, read> b: array<V>;
+@group(0) @binding(4) var<storage, read_write> y: array<V>;
+#else
+@group(0) @binding(3) var<storage, read_write> y: array<V>;
+#endif
+
+// Tap k of every lane of channels: [k][lane].
+var<workgroup> taps: array<V, 9u * COLUMN_LANES>;
+
+fn tap(channel: u32, k: u32) -> V {
+#if VEC4
+    let at = channel * 36u + k;
+    return V(w[at], w[at + 9u], w[at + 18u], w[at + 27u]);
+#else
+    return w[channel * 9u + k];
+#endif
+}
+
+@compute @workgroup_size(256)
+fn main(
+    @builtin(workgroup_id) id: vec3<u32>,
+    @builtin(num_workgroups) num: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let group = folded(id, num);
+    let first = (group % COLUMN_BLOCKS) * COLUMN_LANES;
+    for (var i = local; i < 9u * COLUMN_LANES; i += 256u) {
+        let channel = min(first + i % COLUMN_LANES, CHANNELS - 1u);
+#if FLIP
+        taps[i] = tap(channel, 8u - i / COLUMN_LANES);
+#else
+        taps[i] = tap(channel, i / COLUMN_LANES);
+#endif
+    }
+    workgroupBarrier();
+
+    let lane = local % COLUMN_LANES;
+    let channel = first + lane;
+    let p = place(group / COLUMN_BLOCKS, local / COLUMN_LANES);
+    if (channel >= CHANNELS || p.row >= params.height || p.batch >= params.batch) {
+        return;
+    }
+    let w00 = taps[lane];
+    let w01 = taps[lane + COLUMN_LANES];
+    let w02 = taps[lane + 2u * COLUMN_LANES];
+    let w10 = taps[lane + 3u * COLUMN_LANES];
+    let w11 = taps[lane + 4u * COLUMN_LANES];
+    let w12 = taps[lane + 5u * COLUMN_LANES];
+    let w20 = taps[lane + 6u * COLUMN_LANES];
+    let w21 = taps[lane + 7u * COLUMN_LANES];
+    let w22 = taps[lane + 8u * COLUMN_LANES];
+#if BIAS
+    let start = b[channel];
+#else
+    let start = V(0.0);
+#endif
+
+    // Sums of the outputs left of and at the column being read.
+    var left = start;
+    var centre = start;
+    let out = ((p.batch * params.height + p.row) * params.width) * CHANNELS + channel;
+    for (var column = i32(p.begin) - 1; column <= i32(p.end); column++) {
+        let c = input_column(p, column, channel);
+        if (column > i32(p.begin)) {
+            y[out + u32(column - 1) * CHANNELS] =
+                activate(left + w02 * c.above + w12 * c.level + w22 * c.below);
+        }
+        left = centre + w01 * c.above + w11 * c.level + w21 * c.below;
+        centre = start + w00 * c.above + w10 * c.level + w20 * c.below;
+    }
+}

@@ -1,0 +1,31 @@
+// y = n ⊙ SiLU(z). ACTIVATION is 3.
+//
+// bindings: 1 n, 2 z, 3 y [count] in V
+// layout:   flat
+#include index
+#include lane_activation
+#include flat
+
+struct Params {
+    count: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> n: array<V>;
+@group(0) @binding(2) var<storage, read> z: array<V>;
+@group(0) @binding(3) var<storage, read_write> y: array<V>;
+
+@compute @workgroup_size(256)
+fn main(
+    @builtin(workgroup_id) id: vec3<u32>,
+    @builtin(num_workgroups) num: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let group = folded(id, num);
+    for (var k = 0u; k < FLAT_ITEMS; k++) {
+        let i = flat(group, local, k);
+        if (i < params.count) {
+            y[i] = n[i] * activate(z[i]);
+        }
+    }
+}

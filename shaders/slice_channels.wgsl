@@ -1,0 +1,30 @@
+// y[t] = x[t, START .. START + LENGTH].
+//
+// bindings: 1 x [T, CHANNELS], 2 y [T, LENGTH] in V
+// layout:   flat over y
+#include index
+#include lanes
+#include flat
+
+struct Params {
+    count: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<V>;
+@group(0) @binding(2) var<storage, read_write> y: array<V>;
+
+@compute @workgroup_size(256)
+fn main(
+    @builtin(workgroup_id) id: vec3<u32>,
+    @builtin(num_workgroups) num: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let group = folded(id, num);
+    for (var k = 0u; k < FLAT_ITEMS; k++) {
+        let i = flat(group, local, k);
+        if (i < params.count) {
+            y[i] = x[(i / LENGTH) * CHANNELS + START + i % LENGTH];
+        }
+    }
+}
