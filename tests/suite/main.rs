@@ -3,4 +3,5 @@
 
 mod gradients;
 mod naga;
+mod network;
 mod parity;

@@ -8,6 +8,7 @@
 mod cost;
 mod differentiate;
 mod fuse;
+mod fuse_backward;
 mod op;
 mod plan;
 mod shape;
@@ -15,6 +16,7 @@ mod shape;
 pub use cost::{Cost, graph_cost, node_cost};
 pub use differentiate::{TrainingGraph, differentiate};
 pub use fuse::fuse;
+pub use fuse_backward::fuse_backward;
 pub use op::{Activation, LAYER_NORM_EPSILON, Loss, Op, RearrangeOrder, ScanSpec};
 pub use plan::{BufferId, MemoryPlan, Step, plan_memory};
 pub use shape::{Dims, ShapeError, elements, infer};

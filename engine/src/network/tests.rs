@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
-use crate::graph::{Loss, Op, differentiate, fuse, graph_cost};
+use crate::graph::{Loss, Op, differentiate, fuse, fuse_backward, graph_cost};
 
 /// The sizes and costs the presets are known by (256² input).
 #[test]
@@ -83,6 +83,9 @@ fn every_switch_builds_and_differentiates() {
         let loss = Op::Loss(Loss::Charbonnier { epsilon: 1e-3 });
         let loss = network.graph.apply(loss, &[out, target], "loss").unwrap();
         let training = differentiate(network.graph, loss).unwrap();
+        let count = training.graph.nodes.len();
+        let training = fuse_backward(training);
+        assert!(training.graph.nodes.len() < count);
         for (p, g) in training.gradients {
             assert_eq!(training.graph.dims(p), training.graph.dims(g), "{config:?}");
         }
