@@ -11,6 +11,7 @@ mod fuse;
 mod fuse_backward;
 mod op;
 mod plan;
+mod recompute;
 mod shape;
 
 pub use cost::{Cost, graph_cost, node_cost};
@@ -19,6 +20,7 @@ pub use fuse::fuse;
 pub use fuse_backward::fuse_backward;
 pub use op::{Activation, LAYER_NORM_EPSILON, Loss, Op, RearrangeOrder, ScanSpec};
 pub use plan::{BufferId, MemoryPlan, Step, plan_memory};
+pub use recompute::recompute;
 pub use shape::{Dims, ShapeError, elements, infer};
 
 /// Index of a value (input, parameter or node output) in its [`Graph`].

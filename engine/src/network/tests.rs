@@ -1,7 +1,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
-use crate::graph::{Loss, Op, differentiate, fuse, fuse_backward, graph_cost};
+use crate::graph::{
+    Graph, Loss, Op, Step, ValueId, differentiate, fuse, fuse_backward, graph_cost, plan_memory,
+    recompute,
+};
 
 /// The sizes and costs the presets are known by (256² input).
 #[test]
@@ -125,4 +128,62 @@ fn initial_weights_follow_the_recipe_and_the_seed() {
             assert!(w.iter().all(|&x| x == 0.0));
         }
     }
+}
+
+/// Bytes of intermediates by the liveness plan.
+fn planned_bytes(graph: &Graph) -> u64 {
+    let ids = |values: &[ValueId]| values.iter().map(|v| v.0).collect::<Vec<_>>();
+    let steps: Vec<Step> = graph
+        .nodes
+        .iter()
+        .map(|n| Step {
+            reads: ids(&n.inputs),
+            writes: ids(&n.outputs),
+            scratch: vec![],
+        })
+        .collect();
+    let outside = ids(&[graph.inputs.as_slice(), &graph.parameters].concat());
+    let sizes: Vec<_> = (0..graph.values.len())
+        .map(|v| (!outside.contains(&v)).then(|| 4 * graph.len(ValueId(v)) as u64))
+        .collect();
+    plan_memory(&steps, &sizes, &ids(&graph.outputs)).total_bytes()
+}
+
+#[test]
+fn recomputing_saves_training_memory_and_changes_nothing() {
+    let config = NetworkConfig {
+        channels: 8,
+        depths: vec![1, 1, 1],
+        states: 2,
+        ..Preset::Tiny.config()
+    };
+    let mut network = Network::build(&config, 1, 16, 16).unwrap();
+    let out = network.graph.outputs[0];
+    let dims = network.graph.dims(out).to_vec();
+    let target = network.graph.input("target", &dims);
+    let loss = Op::Loss(Loss::L1);
+    let loss = network.graph.apply(loss, &[out, target], "loss").unwrap();
+    let mut weights = initial_weights(&network.parameters, 1);
+    for w in &mut weights {
+        w.iter_mut()
+            .enumerate()
+            .for_each(|(i, w)| *w += 0.1 * (i as f32).sin());
+    }
+    let training = fuse_backward(differentiate(network.graph, loss).unwrap());
+    let input: Vec<f32> = (0..16 * 16 * 3)
+        .map(|i| (i as f32 * 0.7).sin().abs())
+        .collect();
+    let target: Vec<f32> = (0..16 * 16 * 3)
+        .map(|i| (i as f32 * 0.3).cos().abs())
+        .collect();
+    let run = |mut t: crate::graph::TrainingGraph| {
+        t.graph.outputs.extend(t.gradients.iter().map(|&(_, g)| g));
+        let weights: Vec<&[f32]> = weights.iter().map(Vec::as_slice).collect();
+        crate::backend::cpu::reference::run_graph(&t.graph, &[&input, &target], &weights)
+    };
+    let saved = recompute(training.clone());
+    let ratio = planned_bytes(&saved.graph) as f64 / planned_bytes(&training.graph) as f64;
+    println!("memory with recomputation: {ratio:.2} of what it was");
+    assert!(ratio < 0.8, "{ratio}");
+    assert_eq!(run(saved), run(training));
 }
