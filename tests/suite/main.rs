@@ -5,3 +5,5 @@ mod gradients;
 mod naga;
 mod network;
 mod parity;
+mod runtime;
+mod trainer;
