@@ -1,7 +1,7 @@
 //! The graphics runtime: choosing devices, refusing what does not fit, running again.
 
 use serpent_engine::backend::wgpu::{DeviceKind, DeviceRequest, WgpuBackend, list_devices};
-use serpent_engine::backend::{Backend, BackendError, Executable, Model};
+use serpent_engine::backend::{Backend, BackendError, Executable};
 use serpent_engine::graph::{Activation, Graph, Op};
 use serpent_tests::{Fill, compare, gpu, run_on_reference};
 
@@ -11,7 +11,9 @@ fn small() -> Graph {
     let x = g.input("x", &[2, 3, 5, 8]);
     let gamma = g.parameter("gamma", &[8]);
     let beta = g.parameter("beta", &[8]);
-    let y = g.apply(Op::LayerNorm, &[x, gamma, beta], "norm").expect("fits");
+    let y = g
+        .apply(Op::LayerNorm, &[x, gamma, beta], "norm")
+        .expect("fits");
     let sum = g.apply(Op::SumTokens, &[y], "sum").expect("fits");
     g.outputs = vec![y, sum];
     g
@@ -43,7 +45,9 @@ fn software_is_taken_only_when_allowed_or_named() {
         allow_software: true,
         ..Default::default()
     };
-    let error = WgpuBackend::open(&wrong).map(|_| ()).expect_err("no such device");
+    let error = WgpuBackend::open(&wrong)
+        .map(|_| ())
+        .expect_err("no such device");
     assert!(error.to_string().contains("abacus"), "{error}");
 }
 
@@ -75,7 +79,12 @@ fn executables_of_one_model_run_on_several_threads() {
                 for run in 0..8 {
                     let x = Fill::SIGNED.tensor(240, 100 * i as u64 + run);
                     let got = executable.run(&[&x]).expect("runs");
-                    compare("thread", &got, &run_on_reference(graph, &[x], &weights()), 1e-5);
+                    compare(
+                        "thread",
+                        &got,
+                        &run_on_reference(graph, &[x], &weights()),
+                        1e-5,
+                    );
                 }
             });
         }
@@ -103,7 +112,9 @@ fn wrong_operands_are_refused_by_name() {
 fn a_value_larger_than_the_device_takes_is_named() {
     let mut graph = Graph::new();
     let x = graph.input("huge photo", &[1, 65536, 65536, 1]);
-    let y = graph.apply(Op::Activation(Activation::Relu), &[x], "act").expect("fits");
+    let y = graph
+        .apply(Op::Activation(Activation::Relu), &[x], "act")
+        .expect("fits");
     graph.outputs = vec![y];
     let model = gpu().load(&[]).expect("loads");
     let error = model.prepare(&graph).map(|_| ()).expect_err("too large");
@@ -123,7 +134,11 @@ fn checks_in_the_shaders_change_no_result() {
         };
         let backend = WgpuBackend::open(&request).expect("opens");
         let model = backend.load(&weights()).expect("loads");
-        model.prepare(&graph).expect("prepares").run(&[&x]).expect("runs")
+        model
+            .prepare(&graph)
+            .expect("prepares")
+            .run(&[&x])
+            .expect("runs")
     };
     assert_eq!(run(true), run(false));
 }

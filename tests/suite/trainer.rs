@@ -66,11 +66,15 @@ fn batch(step: u64) -> [Vec<f32>; 2] {
 
 fn step(trainer: &mut dyn Trainer, number: u64) {
     let [input, target] = batch(number);
-    trainer.step(&[&input, &target], &settings(number)).expect("steps");
+    trainer
+        .step(&[&input, &target], &settings(number))
+        .expect("steps");
 }
 
 fn trainer(task: &Task, state: &TrainingState) -> Box<dyn Trainer> {
-    gpu().trainer(&task.training, &task.decay, state).expect("trainer opens")
+    gpu()
+        .trainer(&task.training, &task.decay, state)
+        .expect("trainer opens")
 }
 
 #[test]
@@ -78,7 +82,9 @@ fn the_first_step_has_the_reference_loss_and_gradient() {
     let task = task();
     let mut graph = task.training.graph.clone();
     graph.outputs = vec![task.training.loss];
-    graph.outputs.extend(task.training.gradients.iter().map(|(_, g)| *g));
+    graph
+        .outputs
+        .extend(task.training.gradients.iter().map(|(_, g)| *g));
     let inputs = batch(1).to_vec();
     let expected = run_on_reference(&graph, &inputs, &task.state.weights);
     let norm: f64 = expected[1..]
@@ -101,7 +107,10 @@ fn the_first_step_has_the_reference_loss_and_gradient() {
     for (i, (first, gradient)) in state.first.iter().zip(&expected[1..]).enumerate() {
         let scaled: Vec<f32> = gradient.iter().map(|g| g * factor).collect();
         let error = relative_error(first, &scaled);
-        assert!(error < 2e-3, "gradient of parameter {i} differs by {error:.1e}");
+        assert!(
+            error < 2e-3,
+            "gradient of parameter {i} differs by {error:.1e}"
+        );
     }
 }
 
@@ -114,7 +123,10 @@ fn training_repeats_bit_for_bit_and_resumes() {
     }
     let straight = one.state().expect("state");
     let reports = one.reports().expect("reports");
-    assert_eq!(reports.iter().map(|r| r.step).collect::<Vec<_>>(), (1..=9).collect::<Vec<_>>());
+    assert_eq!(
+        reports.iter().map(|r| r.step).collect::<Vec<_>>(),
+        (1..=9).collect::<Vec<_>>()
+    );
     assert!(one.reports().expect("reports").is_empty());
     assert!(one.memory_bytes() > 0);
     // The same again, stopped after four steps and begun anew from the state.
@@ -140,7 +152,9 @@ fn a_step_that_is_not_finite_is_skipped() {
     let mut trainer = trainer(&task, &task.state);
     let [mut input, target] = batch(1);
     input[5] = f32::NAN;
-    trainer.step(&[&input, &target], &settings(1)).expect("queues");
+    trainer
+        .step(&[&input, &target], &settings(1))
+        .expect("queues");
     assert_eq!(trainer.state().expect("state"), task.state);
     let report = trainer.reports().expect("reports")[0];
     assert!(!report.loss.is_finite() && !report.gradient_norm.is_finite());
@@ -153,7 +167,12 @@ fn the_loss_falls() {
     for number in 1..=40 {
         step(trainer.as_mut(), number);
     }
-    let losses: Vec<f32> = trainer.reports().expect("reports").iter().map(|r| r.loss).collect();
+    let losses: Vec<f32> = trainer
+        .reports()
+        .expect("reports")
+        .iter()
+        .map(|r| r.loss)
+        .collect();
     let mean = |x: &[f32]| x.iter().sum::<f32>() / x.len() as f32;
     assert!(mean(&losses[36..]) < 0.9 * mean(&losses[..4]), "{losses:?}");
 }
@@ -164,7 +183,11 @@ fn operands_that_do_not_fit_are_refused() {
     let mut bad = task.state.clone();
     bad.second[3].pop();
     assert!(gpu().trainer(&task.training, &task.decay, &bad).is_err());
-    assert!(gpu().trainer(&task.training, &task.decay[1..], &task.state).is_err());
+    assert!(
+        gpu()
+            .trainer(&task.training, &task.decay[1..], &task.state)
+            .is_err()
+    );
     let mut trainer = trainer(&task, &task.state);
     let [input, target] = batch(1);
     assert!(trainer.step(&[&input], &settings(1)).is_err());

@@ -45,11 +45,8 @@ impl Context {
         let (device, queue) = Self::request_device(&adapter, &info)?;
         let faults = Arc::new(Mutex::new(Faults::default()));
         let seen = faults.clone();
-        device.set_device_lost_callback(move |reason, message| {
-            // Dropping the device on purpose is reported the same way.
-            if reason != wgpu::DeviceLostReason::Destroyed {
-                lock(&seen).lost = Some(message);
-            }
+        device.set_device_lost_callback(move |_, message| {
+            lock(&seen).lost = Some(message);
         });
         let seen = faults.clone();
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
@@ -116,6 +113,8 @@ impl Context {
         for scope in scopes.into_iter().rev() {
             error = pollster::block_on(scope.pop()).or(error);
         }
+        // On a lost device everything is made, and nothing works.
+        self.check_lost()?;
         match error {
             None => Ok(made),
             Some(wgpu::Error::OutOfMemory { .. }) => Err(self.out_of_memory(what, needed, 0)),
@@ -132,7 +131,13 @@ impl Context {
         }
     }
 
+    /// A refusal, or the loss of the device that is behind it.
     pub(super) fn refused(&self, what: &str, reason: impl ToString) -> BackendError {
+        // The callback that tells of a loss runs in a poll.
+        let _ = self.device.poll(PollType::Poll);
+        if let Err(lost) = self.check_lost() {
+            return lost;
+        }
         BackendError::Refused {
             device: self.info.name.clone(),
             what: what.to_owned(),
@@ -160,16 +165,22 @@ impl Context {
         })
     }
 
-    /// What went wrong since the last look, if anything.
-    pub(super) fn check(&self) -> Result<(), BackendError> {
-        let mut faults = lock(&self.faults);
-        if let Some(reason) = &faults.lost {
-            return Err(BackendError::Lost {
+    /// Whether the device is still there.
+    fn check_lost(&self) -> Result<(), BackendError> {
+        match &lock(&self.faults).lost {
+            None => Ok(()),
+            Some(reason) => Err(BackendError::Lost {
                 device: self.info.name.clone(),
                 reason: reason.clone(),
-            });
+            }),
         }
-        match faults.refused.take() {
+    }
+
+    /// What went wrong since the last look, if anything.
+    pub(super) fn check(&self) -> Result<(), BackendError> {
+        self.check_lost()?;
+        let refused = lock(&self.faults).refused.take();
+        match refused {
             None => Ok(()),
             Some((true, _)) => Err(self.out_of_memory("the running work", 0, 0)),
             Some((false, reason)) => Err(self.refused("the running work", reason)),

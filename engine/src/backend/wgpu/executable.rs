@@ -215,3 +215,62 @@ pub(super) fn encode(encoder: &mut CommandEncoder, launches: &[Launch]) {
         pass.dispatch_workgroups(x, y, z);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::super::adapter::{DeviceKind, DeviceRequest};
+    use super::*;
+    use crate::graph::{Activation, Op};
+
+    fn context() -> Arc<Context> {
+        let request = DeviceRequest {
+            allow_software: true,
+            ..Default::default()
+        };
+        Arc::new(Context::open(&request).expect("the tests need a graphics device"))
+    }
+
+    /// relu(relu(… x)): twenty launches.
+    fn chain() -> Graph {
+        let mut graph = Graph::new();
+        let mut x = graph.input("x", &[1, 4, 4, 3]);
+        for _ in 0..20 {
+            let op = Op::Activation(Activation::Relu);
+            x = graph.apply(op, &[x], "relu").unwrap();
+        }
+        graph.outputs = vec![x];
+        graph
+    }
+
+    #[test]
+    fn the_number_of_submissions_changes_no_result() {
+        let context = context();
+        let model = WgpuModel::new(&context, &[]).unwrap();
+        let mut executable = model.prepare_program(&chain()).unwrap();
+        let x: Vec<f32> = (0..48).map(|i| i as f32 - 20.0).collect();
+        let expected: Vec<f32> = x.iter().map(|v| v.max(0.0)).collect();
+        executable.pace.slow_down();
+        assert!(executable.pace.split(&executable.program.launches).len() >= 20);
+        assert_eq!(executable.run(&[&x]).unwrap(), vec![expected.clone()]);
+        executable.pace = Pace::guess(DeviceKind::Discrete);
+        assert_eq!(executable.pace.split(&executable.program.launches).len(), 1);
+        assert_eq!(executable.run(&[&x]).unwrap(), vec![expected]);
+    }
+
+    #[test]
+    fn a_lost_device_is_an_error_every_time() {
+        let context = context();
+        let model = WgpuModel::new(&context, &[]).unwrap();
+        let mut executable = model.prepare_program(&chain()).unwrap();
+        let x = vec![1.0; 48];
+        executable.run(&[&x]).unwrap();
+        context.device.destroy();
+        for _ in 0..3 {
+            let error = executable.run(&[&x]).unwrap_err();
+            assert!(matches!(error, BackendError::Lost { .. }), "{error}");
+        }
+        let error = model.prepare_program(&chain()).map(|_| ()).unwrap_err();
+        assert!(matches!(error, BackendError::Lost { .. }), "{error}");
+    }
+}

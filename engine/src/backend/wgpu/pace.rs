@@ -32,6 +32,12 @@ impl Pace {
         Self { speed }
     }
 
+    /// As slow as it gets: one launch a submission.
+    #[cfg(test)]
+    pub(super) fn slow_down(&mut self) {
+        self.learn(1.0, 1.0);
+    }
+
     /// Launches of each submission, in order.
     pub(super) fn split(&self, launches: &[Launch]) -> Vec<Range<usize>> {
         let work: Vec<f64> = launches.iter().map(|l| l.work).collect();
