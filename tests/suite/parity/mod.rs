@@ -5,3 +5,4 @@ mod loss;
 mod norm;
 mod pointwise;
 mod rearrange;
+mod scan;

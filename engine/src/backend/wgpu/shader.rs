@@ -21,7 +21,7 @@ const KERNELS: &[&[(&str, &str)]] = &[
     // linear
     shaders!("": ),
     // scan
-    shaders!("": ),
+    shaders!("": "scan_pack", "scan_chunk", "scan_carry", "scan_emit"),
     // norm
     shaders!("":
         "layer_norm",
@@ -76,6 +76,7 @@ const SHARED: &[(&str, &str)] = shaders!("shared/":
     "index",
     "lane_activation",
     "lanes",
+    "scan",
     "step",
     "token_sum",
 );

@@ -1,9 +1,300 @@
-//! The selective scan, forward and backward.
+//! The selective scan in chunks: every chunk alone, the carries, every chunk again.
 
-use super::super::dispatch::Lowered;
-use crate::graph::{Graph, Node};
+use super::super::dispatch::{Access, Constant, Dispatch, Lowered, Operand, fold};
+use crate::graph::{Graph, Node, Op, ScanSpec};
+
+/// Most lanes of a workgroup of the passes over tokens.
+const MAX_LANES: usize = 128;
+
+/// Bytes of workgroup memory the tiles of a sub-block may take: half of what every
+/// adapter has, so that at least two workgroups fit a processor.
+const TILE_BYTES: usize = 8192;
+
+/// Lanes (over all directions) below which a GPU is not filled: chunks are no longer
+/// than this leaves them.
+const WANTED_LANES: usize = 1 << 19;
+
+/// Shortest and longest chunk: shorter ones move more carries than tokens, longer ones
+/// gain nothing.
+const CHUNK_TOKENS: (usize, usize) = (16, 128);
+
+/// Sizes of one scan.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sizes {
+    /// Directions, states, rank.
+    pub spec: ScanSpec,
+    /// Pictures.
+    pub batch: usize,
+    /// H
+    pub height: usize,
+    /// W
+    pub width: usize,
+    /// D
+    pub channels: usize,
+}
+
+impl Sizes {
+    /// Of a node whose first operand is `v [B, H, W, D]`.
+    pub fn of(graph: &Graph, node: &Node, spec: ScanSpec) -> Self {
+        let v = graph.dims(node.inputs[0]);
+        Self {
+            spec,
+            batch: v[0],
+            height: v[1],
+            width: v[2],
+            channels: v[3],
+        }
+    }
+
+    /// Tokens of one picture.
+    pub fn tokens(&self) -> usize {
+        self.height * self.width
+    }
+
+    /// Values of `a_log` for one channel and direction.
+    pub fn decays(&self) -> usize {
+        if self.spec.tied { 1 } else { self.spec.states }
+    }
+
+    /// Vectors of four states, as the shaders keep them.
+    pub fn state_vectors(&self) -> usize {
+        self.spec.states.div_ceil(4)
+    }
+
+    /// Pictures × directions.
+    pub fn sequences(&self) -> usize {
+        self.batch * self.spec.directions
+    }
+
+    /// Constants every kernel of the scan takes.
+    pub fn constants(&self) -> Vec<(&'static str, Constant)> {
+        vec![
+            ("K", self.spec.directions.into()),
+            ("D", self.channels.into()),
+            ("N", self.spec.states.into()),
+            ("R", self.spec.rank.into()),
+            ("TIED", self.spec.tied.into()),
+        ]
+    }
+}
+
+/// How a pass over tokens is cut into lanes; `shared/scan.wgsl` names the constants.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layout {
+    /// Neighbouring lanes over the channels of a chunk.
+    pub channel_lanes: usize,
+    /// Workgroups over the channels of a chunk.
+    pub channel_blocks: usize,
+    /// Chunks of a workgroup.
+    pub group_chunks: usize,
+    /// Tokens of a sub-block.
+    pub sub: usize,
+    /// Tokens of a chunk.
+    pub chunk: usize,
+    /// Chunks of a picture.
+    pub chunks: usize,
+}
+
+impl Layout {
+    /// For a pass that stages `row_vectors` vectors of a token and `columns` values of a lane.
+    pub fn new(
+        sizes: &Sizes,
+        max_lanes: usize,
+        row_vectors: usize,
+        columns: usize,
+        chunk: usize,
+    ) -> Self {
+        let channel_blocks = sizes.channels.div_ceil(max_lanes);
+        let channel_lanes = sizes.channels.div_ceil(channel_blocks);
+        let chunks = sizes.tokens().div_ceil(chunk);
+        let group_chunks = (max_lanes / channel_lanes).min(chunks).max(1);
+        let token_bytes = group_chunks * (16 * row_vectors + 4 * columns * channel_lanes);
+        let fits = (TILE_BYTES / token_bytes).clamp(1, 16);
+        Self {
+            channel_lanes,
+            channel_blocks,
+            group_chunks,
+            sub: 1 << fits.ilog2(),
+            chunk,
+            chunks,
+        }
+    }
+
+    /// Workgroups over the chunks of a picture.
+    pub fn chunk_groups(&self) -> usize {
+        self.chunks.div_ceil(self.group_chunks)
+    }
+
+    /// Adds the constants that describe it.
+    pub fn constants(&self, sizes: &Sizes) -> Vec<(&'static str, Constant)> {
+        let mut constants = sizes.constants();
+        constants.extend([
+            ("CHANNEL_LANES", self.channel_lanes.into()),
+            ("CHANNEL_BLOCKS", self.channel_blocks.into()),
+            ("GROUP_CHUNKS", self.group_chunks.into()),
+            ("SUB", self.sub.into()),
+        ]);
+        constants
+    }
+
+    /// Words of `Params` in `shared/scan.wgsl`.
+    pub fn params(&self, sizes: &Sizes) -> Vec<u32> {
+        [
+            sizes.batch,
+            sizes.tokens(),
+            sizes.height,
+            sizes.width,
+            self.chunk,
+            self.chunks,
+            self.chunk_groups(),
+        ]
+        .map(|w| w as u32)
+        .to_vec()
+    }
+}
+
+/// Tokens of a chunk: a power of two that leaves lanes for a large GPU.
+pub(super) fn chunk_tokens(sizes: &Sizes) -> usize {
+    let lanes = sizes.sequences() * sizes.tokens() * sizes.channels;
+    let (least, most) = CHUNK_TOKENS;
+    let wanted = (lanes / WANTED_LANES).clamp(least, most);
+    1 << wanted.ilog2()
+}
+
+/// Operands of a scan, forward or backward: `v, p, w_dt, b_dt, a_log, d`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Operands {
+    /// `[B, H, W, D]`
+    pub v: Operand,
+    /// `[B, H, W, K·(R+2N)]`
+    pub p: Operand,
+    /// `w_dt, b_dt, a_log, d` packed by `scan_pack`: `[K, R+2+A, D]`.
+    pub weights: Operand,
+}
+
+/// Appends the packing of the node's weights.
+pub(super) fn pack(lowered: &mut Lowered, sizes: &Sizes, node: &Node) -> Operands {
+    let slots = sizes.spec.rank + 2 + sizes.decays();
+    let count = sizes.spec.directions * slots * sizes.channels;
+    let weights = lowered.temporary(count);
+    let value = |i: usize| Operand::Value(node.inputs[i]);
+    let mut bindings: Vec<_> = (2..6).map(|i| (value(i), Access::Read)).collect();
+    bindings.push((weights, Access::Write));
+    lowered.dispatches.push(Dispatch {
+        kernel: "scan_pack",
+        constants: sizes.constants(),
+        bindings,
+        params: vec![count as u32],
+        workgroups: fold(count.div_ceil(256)),
+    });
+    Operands {
+        v: value(0),
+        p: value(1),
+        weights,
+    }
+}
+
+/// Appends passes 1 and 2: the state every chunk starts from, in `[kinds, B, K, chunks, NV, D]`
+/// vectors. With `gy` also the reverse scan's, as kind 1.
+pub(super) fn carries(
+    lowered: &mut Lowered,
+    sizes: &Sizes,
+    operands: &Operands,
+    chunk: usize,
+    gy: Option<Operand>,
+) -> Operand {
+    let (vectors, kinds) = (sizes.state_vectors(), 1 + usize::from(gy.is_some()));
+    let row_vectors = sizes.spec.rank.div_ceil(4) + kinds * vectors;
+    let layout = Layout::new(sizes, MAX_LANES, row_vectors, kinds, chunk);
+    let chunks = sizes.sequences() * layout.chunks;
+    let states = lowered.temporary(kinds * chunks * vectors * 4 * sizes.channels);
+    let sums = lowered.temporary(chunks * sizes.channels);
+    let mut bindings = vec![
+        (operands.v, Access::Read),
+        (operands.p, Access::Read),
+        (operands.weights, Access::Read),
+        (states, Access::Write),
+        (sums, Access::Write),
+    ];
+    bindings.extend(gy.map(|g| (g, Access::Read)));
+    let mut constants = layout.constants(sizes);
+    constants.push(("BACKWARD", gy.is_some().into()));
+    lowered.dispatches.push(Dispatch {
+        kernel: "scan_chunk",
+        constants,
+        bindings,
+        params: layout.params(sizes),
+        workgroups: fold(sizes.sequences() * layout.chunk_groups() * layout.channel_blocks),
+    });
+
+    // Runs of at least 8 chunks (what a lane loads at once), columns in 64 bytes or more.
+    let segments = (layout.chunks.div_ceil(8)).next_power_of_two().clamp(1, 64);
+    let width = vectors * sizes.channels;
+    let columns = (256 / segments).min(width.next_power_of_two());
+    let mut constants = sizes.constants();
+    constants.extend([
+        ("KINDS", kinds.into()),
+        ("SEGMENTS", segments.into()),
+        ("COLUMNS", columns.into()),
+    ]);
+    lowered.dispatches.push(Dispatch {
+        kernel: "scan_carry",
+        constants,
+        bindings: vec![
+            (operands.weights, Access::Read),
+            (sums, Access::Read),
+            (states, Access::Write),
+        ],
+        params: vec![
+            sizes.batch as u32,
+            layout.chunks as u32,
+            layout.chunks.div_ceil(segments) as u32,
+        ],
+        workgroups: fold(kinds * sizes.sequences() * width.div_ceil(columns)),
+    });
+    states
+}
+
+/// Orders of a scan with the number of directions in each: row-major, then column-major.
+pub(super) fn orders(spec: &ScanSpec) -> Vec<(usize, usize)> {
+    let directions = if spec.directions == 4 { 2 } else { 1 };
+    (0..spec.directions.min(2))
+        .map(|order| (order, directions))
+        .collect()
+}
+
+fn forward(graph: &Graph, node: &Node, spec: ScanSpec) -> Lowered {
+    let sizes = Sizes::of(graph, node, spec);
+    let mut lowered = Lowered::default();
+    let operands = pack(&mut lowered, &sizes, node);
+    let chunk = chunk_tokens(&sizes);
+    let states = carries(&mut lowered, &sizes, &operands, chunk, None);
+    let row_vectors = spec.rank.div_ceil(4) + 2 * sizes.state_vectors();
+    let layout = Layout::new(&sizes, MAX_LANES, row_vectors, 1, chunk);
+    for (order, directions) in orders(&spec) {
+        let mut constants = layout.constants(&sizes);
+        constants.extend([("ORDER", order.into()), ("DIRECTIONS", directions.into())]);
+        lowered.dispatches.push(Dispatch {
+            kernel: "scan_emit",
+            constants,
+            bindings: vec![
+                (operands.v, Access::Read),
+                (operands.p, Access::Read),
+                (operands.weights, Access::Read),
+                (states, Access::Read),
+                (Operand::Value(node.outputs[0]), Access::Write),
+            ],
+            params: layout.params(&sizes),
+            workgroups: fold(sizes.batch * layout.chunk_groups() * layout.channel_blocks),
+        });
+    }
+    lowered
+}
 
 /// Dispatches of `node`, or nothing when its op is not of this family.
-pub(super) fn lower(_graph: &Graph, _node: &Node) -> Option<Lowered> {
-    None
+pub(super) fn lower(graph: &Graph, node: &Node) -> Option<Lowered> {
+    match node.op {
+        Op::SelectiveScan(spec) => Some(forward(graph, node, spec)),
+        _ => None,
+    }
 }

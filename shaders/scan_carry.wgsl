@@ -1,0 +1,126 @@
+// Pass 2 of the selective scan: the state each chunk starts from.
+//
+// In place: states[c] <- H_c with H_0 = 0, H_{c+1} = exp(A·ΣΔ_c) H_c + states[c],
+// over the chunks in the direction's order; kind 1 (the reverse scan of the
+// backward pass, same decays) in the opposite order.
+//
+// bindings: 1 weights [K, SLOTS, D], 2 sums [batch, K, chunks, D],
+//           3 states [KINDS, batch, K, chunks, NV, D] vec4
+// layout:   256 lanes = SEGMENTS runs of chunks × COLUMNS of the NV·D columns of
+//           one kind, picture and direction (columns fastest): each lane adds up
+//           its run, every run is started from the runs before it, then gone
+//           through again. BATCH chunks are loaded at once.
+// numerics: 32-bit, in a fixed order
+#include index
+
+struct Params {
+    batch: u32,
+    chunks: u32,
+    run: u32, // chunks of a run
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> weights: array<f32>;
+@group(0) @binding(2) var<storage, read> sums: array<f32>;
+@group(0) @binding(3) var<storage, read_write> states: array<vec4<f32>>;
+
+const NV: u32 = (N + 3u) / 4u;
+const WIDTH: u32 = NV * D;
+const BLOCKS: u32 = (WIDTH + COLUMNS - 1u) / COLUMNS;
+const BATCH: u32 = 8u;
+#if TIED
+const SLOTS: u32 = R + 3u;
+#else
+const SLOTS: u32 = R + 2u + N;
+#endif
+
+var<workgroup> run_states: array<vec4<f32>, COLUMNS * SEGMENTS>;
+var<workgroup> run_sums: array<f32, COLUMNS * SEGMENTS>;
+
+fn decay_of(k: u32, column: u32) -> vec4<f32> {
+    let n = column / D * 4u;
+    let at = (k * SLOTS + R + 2u) * D + column % D;
+#if TIED
+    return weights[at] * (vec4<f32>(1.0, 2.0, 3.0, 4.0) + f32(n));
+#else
+    var a = vec4<f32>(0.0);
+    for (var i = 0u; i < 4u; i++) {
+        if (n + i < N) {
+            a[i] = weights[at + (n + i) * D];
+        }
+    }
+    return a;
+#endif
+}
+
+@compute @workgroup_size(COLUMNS * SEGMENTS)
+fn main(
+    @builtin(workgroup_id) id: vec3<u32>,
+    @builtin(num_workgroups) num: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    var group = folded(id, num);
+    let column = (group % BLOCKS) * COLUMNS + local % COLUMNS;
+    let segment = local / COLUMNS;
+    group /= BLOCKS;
+    let k = group % K;
+    let sequence = group % (params.batch * K); // picture and direction
+    let kind = group / (params.batch * K);
+    if (kind >= KINDS) {
+        return;
+    }
+    let flip = (k >= 2u) != (kind == 1u);
+    let live = column < WIDTH;
+    var a = vec4<f32>(0.0);
+    if (live) { a = decay_of(k, column); }
+    let begin = min(segment * params.run, params.chunks);
+    let end = min(begin + params.run, params.chunks);
+    let sums_at = sequence * params.chunks * D + column % D;
+    let states_at = group * params.chunks * WIDTH + column;
+
+    var loaded: array<vec4<f32>, BATCH>;
+    var delta: array<f32, BATCH>;
+    var h = vec4<f32>(0.0);
+    var total = 0.0;
+    for (var first = begin; first < end; first += BATCH) {
+        for (var i = 0u; i < BATCH; i++) {
+            let c = select(first + i, params.chunks - 1u - first - i, flip);
+            delta[i] = 0.0;
+            loaded[i] = vec4<f32>(0.0);
+            if (live && first + i < end) {
+                delta[i] = sums[sums_at + c * D];
+                loaded[i] = states[states_at + c * WIDTH];
+            }
+        }
+        for (var i = 0u; i < BATCH; i++) {
+            h = exp2(a * delta[i]) * h + loaded[i];
+            total += delta[i];
+        }
+    }
+    run_states[local] = h;
+    run_sums[local] = total;
+    workgroupBarrier();
+    if (!live) {
+        return;
+    }
+    h = vec4<f32>(0.0);
+    for (var s = local % COLUMNS; s < local; s += COLUMNS) {
+        h = exp2(a * run_sums[s]) * h + run_states[s];
+    }
+    for (var first = begin; first < end; first += BATCH) {
+        for (var i = 0u; i < BATCH; i++) {
+            let c = select(first + i, params.chunks - 1u - first - i, flip);
+            if (first + i < end) {
+                delta[i] = sums[sums_at + c * D];
+                loaded[i] = states[states_at + c * WIDTH];
+            }
+        }
+        for (var i = 0u; i < BATCH; i++) {
+            let c = select(first + i, params.chunks - 1u - first - i, flip);
+            if (first + i < end) {
+                states[states_at + c * WIDTH] = h;
+                h = exp2(a * delta[i]) * h + loaded[i];
+            }
+        }
+    }
+}
