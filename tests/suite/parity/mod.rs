@@ -1,6 +1,7 @@
 //! Every op and whole networks: CPU reference against WGSL.
 
 mod conv;
+mod linear;
 mod loss;
 mod norm;
 mod pointwise;

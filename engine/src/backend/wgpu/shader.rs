@@ -19,7 +19,7 @@ macro_rules! shaders {
 /// Every kernel: a new one is a file and a line here (one list a family, so that edits stay apart).
 const KERNELS: &[&[(&str, &str)]] = &[
     // linear
-    shaders!("": ),
+    shaders!("": "matmul"),
     // scan
     shaders!("": "scan_pack", "scan_chunk", "scan_carry", "scan_emit"),
     // norm
@@ -76,6 +76,7 @@ const SHARED: &[(&str, &str)] = shaders!("shared/":
     "index",
     "lane_activation",
     "lanes",
+    "matmul_io",
     "scan",
     "step",
     "token_sum",

@@ -1,9 +1,44 @@
-//! Linear layers, forward and backward.
+//! Linear layers, forward and backward: three products of matrices.
 
-use super::super::dispatch::Lowered;
-use crate::graph::{Graph, Node};
+use super::super::dispatch::{Lowered, Operand};
+use super::matmul::{Form, Launch, Operands, Product};
+use super::reduce::reduce_rows;
+use crate::graph::{Graph, Node, Op, elements};
 
 /// Dispatches of `node`, or nothing when its op is not of this family.
-pub(super) fn lower(_graph: &Graph, _node: &Node) -> Option<Lowered> {
-    None
+pub(super) fn lower(graph: &Graph, node: &Node) -> Option<Lowered> {
+    let dims = |i: usize| graph.dims(node.inputs[i]);
+    let input = |i: usize| Operand::Value(node.inputs[i]);
+    let tokens = elements(&dims(0)[..3]);
+    let (form, m, n, k) = match node.op {
+        Op::Linear { .. } => (Form::Forward, tokens, dims(1)[0], dims(1)[1]),
+        Op::LinearBackwardInput => (Form::BackwardInput, tokens, dims(1)[1], dims(1)[0]),
+        Op::LinearBackwardWeight => (Form::BackwardWeight, dims(0)[3], dims(1)[3], tokens),
+        _ => return None,
+    };
+    let (bias, residual) = match node.op {
+        Op::Linear { bias, residual } => (bias, residual),
+        _ => (false, false),
+    };
+    let after = 2 + usize::from(bias);
+    let operands = Operands {
+        a: input(0),
+        b: input(1),
+        bias: bias.then(|| input(2)),
+        residual: residual.then(|| (input(after), input(after + 1))),
+    };
+    let launch = Launch::choose(Product { m, n, k, form });
+    let out = Operand::Value(node.outputs[0]);
+    let mut lowered = Lowered::default();
+    match launch.slabs() {
+        1 => lowered.dispatches.push(launch.dispatch(&operands, out)),
+        slabs => {
+            let partials = lowered.temporary(slabs * m * n);
+            lowered
+                .dispatches
+                .push(launch.dispatch(&operands, partials));
+            reduce_rows(&mut lowered, partials, out, slabs, m * n);
+        }
+    }
+    Some(lowered)
 }

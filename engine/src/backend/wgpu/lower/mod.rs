@@ -5,6 +5,7 @@
 mod conv;
 mod linear;
 mod loss;
+mod matmul;
 mod norm;
 mod pointwise;
 mod rearrange;
