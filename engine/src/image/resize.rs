@@ -107,7 +107,7 @@ fn cubic(x: f64) -> f64 {
 }
 
 /// Mirrors an index into 0..side, repeating the edge: ... 1 0 | 0 1 2 ...
-fn mirror(at: i64, side: usize) -> usize {
+pub(crate) fn mirror(at: i64, side: usize) -> usize {
     let side = side as i64;
     let folded = at.rem_euclid(2 * side);
     (if folded < side {

@@ -1,1 +1,3 @@
 //! Training: degradations, data, losses, optimiser, loop, resume.
+
+pub mod degrade;
