@@ -10,7 +10,7 @@ use naga::{AddressSpace, StorageAccess};
 use serpent_engine::backend::wgpu::dispatch::{Access, Dispatch};
 use serpent_engine::backend::wgpu::lower::lower;
 use serpent_engine::backend::wgpu::shader;
-use serpent_engine::graph::{Graph, Loss, Op, differentiate, fuse};
+use serpent_engine::graph::{Graph, Loss, Op, differentiate, fuse, fuse_backward, recompute};
 use serpent_engine::network::{Ffn, Network, NetworkConfig, Preset};
 
 /// What every adapter with compute shaders offers (WebGPU's defaults).
@@ -90,11 +90,9 @@ fn graphs(config: &NetworkConfig, batch: usize, side: usize) -> Vec<Graph> {
         let loss = graph
             .apply(Op::Loss(loss), &[prediction, target], "loss")
             .expect("loss fits");
-        graphs.push(
-            differentiate(graph, loss)
-                .expect("network differentiates")
-                .graph,
-        );
+        let training = differentiate(graph, loss).expect("network differentiates");
+        graphs.push(fuse_backward(training.clone()).graph);
+        graphs.push(recompute(training).graph);
     }
     graphs
 }
