@@ -1,3 +1,26 @@
 //! Restoring pictures: tiling and blending, jobs, batch, cancel, events.
+//!
+//! A [`Restorer`] is a model on a [`Device`]; an [`Engine`] runs one on its own
+//! thread, takes jobs and gives events. [`batch`] says which file becomes which.
 
+pub mod batch;
+mod device;
+mod engine;
+mod error;
+mod memory;
+mod models;
+mod noise;
+mod restorer;
+mod runner;
+#[cfg(test)]
+mod tests;
 pub mod tiles;
+
+pub use device::{Device, DeviceChoice};
+pub use engine::{Engine, Event, Job, JobHandle, Source};
+pub use error::RestoreError;
+pub use memory::{activation_bytes, bytes_per_pixel};
+pub use models::{ModelEntry, ModelError, ModelLibrary};
+pub use noise::estimate_noise;
+pub use restorer::{MEMORY_BUDGET, Options, Restored, Restorer, blend};
+pub use runner::Monitor;

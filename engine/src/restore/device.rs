@@ -1,0 +1,123 @@
+//! Where pictures are restored: a graphics device with the processor behind it.
+
+use std::str::FromStr;
+use std::sync::{Arc, OnceLock};
+
+use crate::backend::cpu::CpuBackend;
+use crate::backend::wgpu::{DeviceRequest, WgpuBackend};
+use crate::backend::{Backend, BackendError};
+
+/// Which device to use.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// The best hardware graphics device, the processor if there is none.
+    #[default]
+    Auto,
+    /// The processor.
+    Cpu,
+    /// A graphics device by part of its name, software devices included.
+    Named(String),
+}
+
+impl FromStr for DeviceChoice {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text.to_ascii_lowercase().as_str() {
+            "" | "auto" => Self::Auto,
+            "cpu" => Self::Cpu,
+            _ => Self::Named(text.to_owned()),
+        })
+    }
+}
+
+/// An open device.
+///
+/// A graphics device that was lost, hung or refused work is not trusted again
+/// for the life of this value: the processor takes over, and the reason is kept.
+pub struct Device {
+    accelerator: Option<Arc<dyn Backend>>,
+    cpu: Arc<dyn Backend>,
+    distrust: OnceLock<String>,
+}
+
+impl Device {
+    /// Opens a device. `checked_shaders` as in [`DeviceRequest::checked_shaders`].
+    ///
+    /// # Errors
+    /// [`BackendError`] when the named device does not exist or does not open. With
+    /// [`DeviceChoice::Auto`] the processor stands in and [`Device::trouble`] says why.
+    pub fn open(
+        choice: &DeviceChoice,
+        checked_shaders: Option<bool>,
+    ) -> Result<Self, BackendError> {
+        let request = |name: Option<&String>| DeviceRequest {
+            name: name.cloned(),
+            allow_software: name.is_some(),
+            checked_shaders,
+        };
+        match choice {
+            DeviceChoice::Cpu => Ok(Self::cpu()),
+            DeviceChoice::Named(name) => Ok(Self::with(Arc::new(WgpuBackend::open(&request(
+                Some(name),
+            ))?))),
+            DeviceChoice::Auto => Ok(match WgpuBackend::open(&request(None)) {
+                Ok(gpu) => Self::with(Arc::new(gpu)),
+                Err(BackendError::NoDevice { .. }) => Self::cpu(),
+                Err(other) => {
+                    let device = Self::cpu();
+                    device.distrust(other.to_string());
+                    device
+                }
+            }),
+        }
+    }
+
+    /// The processor alone.
+    pub fn cpu() -> Self {
+        Self::new(None, Arc::new(CpuBackend))
+    }
+
+    /// A graphics device with the processor behind it.
+    pub fn with(accelerator: Arc<dyn Backend>) -> Self {
+        Self::new(Some(accelerator), Arc::new(CpuBackend))
+    }
+
+    /// Any backend with any other behind it.
+    pub fn new(accelerator: Option<Arc<dyn Backend>>, cpu: Arc<dyn Backend>) -> Self {
+        Self {
+            accelerator,
+            cpu,
+            distrust: OnceLock::new(),
+        }
+    }
+
+    /// The graphics device, unless there is none or it is not trusted any more.
+    pub fn accelerator(&self) -> Option<&Arc<dyn Backend>> {
+        self.accelerator
+            .as_ref()
+            .filter(|_| self.distrust.get().is_none())
+    }
+
+    /// The processor.
+    pub fn processor(&self) -> &Arc<dyn Backend> {
+        &self.cpu
+    }
+
+    /// Name of the device that the next picture will be restored on.
+    pub fn name(&self) -> &str {
+        self.accelerator().unwrap_or(&self.cpu).name()
+    }
+
+    /// Why the graphics device is not used, if it failed.
+    pub fn trouble(&self) -> Option<&str> {
+        self.distrust.get().map(String::as_str)
+    }
+
+    /// Leaves the graphics device alone from now on.
+    pub(super) fn distrust(&self, reason: String) {
+        tracing::warn!("the graphics device is not used any more: {reason}");
+        // The first reason stands.
+        let _ = self.distrust.set(reason);
+    }
+}

@@ -1,0 +1,337 @@
+//! A model ready to restore pictures, on the device or, where that fails, on the processor.
+
+use std::sync::Arc;
+
+use super::RestoreError;
+use super::device::Device;
+use super::memory::bytes_per_pixel;
+use super::noise::estimate_noise;
+use super::runner::{Input, Monitor, Runner};
+use super::tiles::TilePlan;
+use crate::backend::BackendError;
+use crate::checkpoint::Checkpoint;
+use crate::image::resize::{Factor, bicubic};
+use crate::image::{Picture, Rgb32};
+
+/// Memory that the intermediates of one tile may take.
+pub const MEMORY_BUDGET: u64 = 1 << 30;
+
+/// Tiles are not halved below this many pixels when memory is short.
+const SMALLEST_TILE: usize = 64 * 64;
+
+/// How to restore.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// Side of a tile in pixels; 0 takes the whole picture if it fits `memory`, else the largest tiles that do.
+    pub tile: usize,
+    /// How much of the restored picture to take, 0 (none) to 1 (all).
+    pub strength: f32,
+    /// σ of the noise, 0 to 1, for models that want to be told; estimated when absent.
+    pub noise: Option<f32>,
+    /// Bytes that the intermediates of one tile may take.
+    pub memory: u64,
+}
+
+impl Default for Options {
+    /// Whole if it fits [`MEMORY_BUDGET`], full strength, noise estimated.
+    fn default() -> Self {
+        Self {
+            tile: 0,
+            strength: 1.0,
+            noise: None,
+            memory: MEMORY_BUDGET,
+        }
+    }
+}
+
+impl Options {
+    fn check(&self) -> Result<(), RestoreError> {
+        let unit = 0.0..=1.0;
+        if !unit.contains(&self.strength) {
+            return Err(RestoreError::Option {
+                option: "strength",
+                value: self.strength.to_string(),
+                allowed: "0 to 1",
+            });
+        }
+        match self.noise.filter(|n| !unit.contains(n)) {
+            Some(noise) => Err(RestoreError::Option {
+                option: "noise level",
+                value: noise.to_string(),
+                allowed: "0 to 1",
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A restored picture and how it came about.
+#[derive(Clone, Debug)]
+pub struct Restored {
+    /// Same colour kind, depth and metadata as the input; samples in [0, 1].
+    pub picture: Picture,
+    /// Device it was made on.
+    pub device: String,
+    /// What the user should know, such as a fallback and its reason.
+    pub notes: Vec<String>,
+}
+
+/// A model on a device.
+pub struct Restorer {
+    device: Arc<Device>,
+    checkpoint: Arc<Checkpoint>,
+    bytes_per_pixel: u64,
+    gpu: Option<Runner>,
+    cpu: Option<Runner>,
+}
+
+/// Why the graphics device did not restore a picture.
+enum Fallback {
+    /// This picture is too much for it.
+    Once(String),
+    /// It cannot be trusted.
+    Always(String),
+}
+
+impl Restorer {
+    /// Ready to restore; weights go to a device when they are first needed there.
+    ///
+    /// # Errors
+    /// [`RestoreError::Network`] when the configuration is out of range.
+    pub fn new(device: Arc<Device>, checkpoint: Arc<Checkpoint>) -> Result<Self, RestoreError> {
+        Ok(Self {
+            bytes_per_pixel: bytes_per_pixel(&checkpoint.config)?.max(1),
+            device,
+            checkpoint,
+            gpu: None,
+            cpu: None,
+        })
+    }
+
+    /// The model.
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// Whether this is the model it runs.
+    pub fn runs(&self, checkpoint: &Arc<Checkpoint>) -> bool {
+        Arc::ptr_eq(&self.checkpoint, checkpoint)
+    }
+
+    /// Restores a picture; `monitor` hears of every tile and may stop.
+    ///
+    /// Grey stays grey, alpha, depth and metadata are kept.
+    ///
+    /// # Errors
+    /// [`RestoreError`]; failures of a graphics device only when the processor fails too.
+    pub fn restore(
+        &mut self,
+        picture: &Picture,
+        options: &Options,
+        monitor: &mut Monitor<'_>,
+    ) -> Result<Restored, RestoreError> {
+        options.check()?;
+        let rgb = picture.to_rgb();
+        if !rgb.samples().iter().all(|v| v.is_finite()) {
+            return Err(RestoreError::Input);
+        }
+        let mut notes = Vec::new();
+        let (output, device) = self.network(&rgb, options, monitor, &mut notes)?;
+        let scale = self.checkpoint.config.scale;
+        let restored = picture.with_pixels(&Rgb32::new(
+            rgb.width() * scale,
+            rgb.height() * scale,
+            output,
+        )?);
+        Ok(Restored {
+            picture: blend(picture, &restored, options.strength)?,
+            device,
+            notes,
+        })
+    }
+
+    /// The network's output for the whole picture, clipped to [0, 1], and the device it comes from.
+    fn network(
+        &mut self,
+        rgb: &Rgb32,
+        options: &Options,
+        monitor: &mut Monitor<'_>,
+        notes: &mut Vec<String>,
+    ) -> Result<(Vec<f32>, String), RestoreError> {
+        let with_noise = self
+            .checkpoint
+            .config
+            .noise_map
+            .then(|| with_noise_map(rgb, options.noise));
+        let input = Input {
+            samples: with_noise.as_deref().unwrap_or(rgb.samples()),
+            channels: self.checkpoint.config.input_channels(),
+        };
+        let size = (rgb.width(), rgb.height());
+        let mut output = None;
+        if let Some(backend) = self.device.accelerator().cloned() {
+            match self.on(Place::Accelerator, size, &input, options, monitor, notes) {
+                Ok(out) => output = Some((out, backend.name().to_owned())),
+                Err(error) => match fallback(error)? {
+                    Fallback::Once(reason) => {
+                        notes.push(format!("restored on the processor: {reason}"));
+                    }
+                    Fallback::Always(reason) => {
+                        self.gpu = None;
+                        notes.push(format!("restored on the processor: {reason}"));
+                        self.device.distrust(reason);
+                    }
+                },
+            }
+        } else if let Some(reason) = self.device.trouble() {
+            notes.push(format!("restored on the processor: {reason}"));
+        }
+        let (mut output, device) = match output {
+            Some(done) => done,
+            None => {
+                let out = self.on(Place::Processor, size, &input, options, monitor, notes)?;
+                (out, self.device.processor().name().to_owned())
+            }
+        };
+        output.iter_mut().for_each(|v| *v = v.clamp(0.0, 1.0));
+        Ok((output, device))
+    }
+
+    /// Runs on one device, with smaller tiles while memory is short.
+    fn on(
+        &mut self,
+        place: Place,
+        (width, height): (usize, usize),
+        input: &Input<'_>,
+        options: &Options,
+        monitor: &mut Monitor<'_>,
+        notes: &mut Vec<String>,
+    ) -> Result<Vec<f32>, RestoreError> {
+        let config = &self.checkpoint.config;
+        let multiple = config.size_multiple();
+        let budget = usize::try_from(options.memory / self.bytes_per_pixel).unwrap_or(usize::MAX);
+        let (slot, backend) = match (place, self.device.accelerator()) {
+            (Place::Accelerator, Some(backend)) => (&mut self.gpu, backend),
+            _ => (&mut self.cpu, self.device.processor()),
+        };
+        let runner = match slot {
+            Some(runner) => runner,
+            None => slot.insert(Runner::new(backend, &self.checkpoint.weights)?),
+        };
+        let mut cleared = false;
+        loop {
+            let plan = plan(
+                width,
+                height,
+                options.tile,
+                budget.min(runner.limit),
+                multiple,
+            );
+            match runner.run(config, &plan, input, monitor) {
+                Err(RestoreError::Backend(BackendError::OutOfMemory { .. }))
+                    if !cleared && runner.forget() =>
+                {
+                    // Memory of other sizes may have been in the way: the same tile once more.
+                    cleared = true;
+                }
+                Err(RestoreError::Backend(error @ BackendError::OutOfMemory { .. })) => {
+                    let (tile_height, tile_width) = plan.tile_size();
+                    let smaller = tile_height * tile_width / 4;
+                    if smaller < SMALLEST_TILE.max(4 * multiple * multiple) {
+                        return Err(error.into());
+                    }
+                    runner.forget();
+                    runner.limit = smaller;
+                    notes.push(format!("smaller tiles: {error}"));
+                }
+                other => return other,
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Place {
+    Accelerator,
+    Processor,
+}
+
+/// Tiles of the asked side, or as large as `pixels` allows.
+fn plan(width: usize, height: usize, tile: usize, pixels: usize, multiple: usize) -> TilePlan {
+    if tile > 0 {
+        TilePlan::with_tile(width, height, tile.min(pixels.isqrt()), multiple)
+    } else {
+        TilePlan::with_pixels(width, height, pixels, multiple)
+    }
+}
+
+/// Sorts the failures of a graphics device; those that the processor would share are returned.
+fn fallback(error: RestoreError) -> Result<Fallback, RestoreError> {
+    let reason = error.to_string();
+    match error {
+        RestoreError::Backend(BackendError::OutOfMemory { .. })
+        | RestoreError::NotFinite { .. }
+        | RestoreError::Blank { .. } => Ok(Fallback::Once(reason)),
+        RestoreError::Backend(
+            BackendError::Lost { .. }
+            | BackendError::TimedOut { .. }
+            | BackendError::Refused { .. }
+            | BackendError::NoDevice { .. },
+        ) => Ok(Fallback::Always(reason)),
+        other => Err(other),
+    }
+}
+
+/// Adds the noise level as a fourth channel.
+fn with_noise_map(rgb: &Rgb32, noise: Option<f32>) -> Vec<f32> {
+    let samples = rgb.samples();
+    let noise = noise
+        .unwrap_or_else(|| estimate_noise(samples, rgb.width(), rgb.height(), 3).clamp(0.0, 1.0));
+    samples
+        .as_chunks::<3>()
+        .0
+        .iter()
+        .flat_map(|p| [p[0], p[1], p[2], noise])
+        .collect()
+}
+
+/// `original + strength·(restored − original)`; a larger restored picture is mixed with the
+/// bicubic enlargement of the original. Needs no network: cheap enough for a slider.
+///
+/// # Errors
+/// [`RestoreError::Image`] when the sizes are not a whole factor apart.
+pub fn blend(
+    original: &Picture,
+    restored: &Picture,
+    strength: f32,
+) -> Result<Picture, RestoreError> {
+    if strength >= 1.0 {
+        return Ok(restored.clone());
+    }
+    let rgb = original.to_rgb();
+    let factor = restored.width() / rgb.width().max(1);
+    let base = bicubic(
+        rgb.samples(),
+        rgb.width(),
+        rgb.height(),
+        3,
+        Factor::Up(factor),
+    );
+    let mut mixed = restored.to_rgb();
+    let (width, height) = (rgb.width() * factor, rgb.height() * factor);
+    let base = Rgb32::new(width, height, base)?;
+    if (width, height) != (mixed.width(), mixed.height()) {
+        return Err(crate::image::ImageError::Samples {
+            width,
+            height,
+            channels: 3,
+            expected: base.samples().len(),
+            got: mixed.samples().len(),
+        }
+        .into());
+    }
+    for (new, &old) in mixed.samples_mut().iter_mut().zip(base.samples()) {
+        *new = (old + strength * (*new - old)).clamp(0.0, 1.0);
+    }
+    Ok(restored.with_pixels(&mixed))
+}

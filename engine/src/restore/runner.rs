@@ -1,0 +1,121 @@
+//! One model on one device: runs the tiles of a plan.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use super::RestoreError;
+use super::tiles::{Blender, TilePlan};
+use crate::backend::{Backend, Executable, Model};
+use crate::graph::fuse;
+use crate::network::{Network, NetworkConfig};
+
+/// Prepared sizes kept: the pictures of a folder are mostly of one size, upright and lying.
+const KEPT: usize = 2;
+
+/// Told about every tile; answers whether to go on.
+pub type Monitor<'a> = dyn FnMut(usize, usize) -> ControlFlow<()> + 'a;
+
+/// A picture as the network sees it.
+pub(super) struct Input<'a> {
+    /// `[height, width, channels]`.
+    pub samples: &'a [f32],
+    /// 3, or 4 with the noise level.
+    pub channels: usize,
+}
+
+/// Weights on a device, with what is prepared for the sizes used last.
+pub(super) struct Runner {
+    device: String,
+    model: Box<dyn Model>,
+    prepared: Vec<((usize, usize), Box<dyn Executable>)>,
+    /// Largest tile the device has not refused for want of memory, in pixels.
+    pub limit: usize,
+}
+
+impl Runner {
+    /// Uploads the weights.
+    pub fn new(backend: &Arc<dyn Backend>, weights: &[Vec<f32>]) -> Result<Self, RestoreError> {
+        Ok(Self {
+            device: backend.name().to_owned(),
+            model: backend.load(weights)?,
+            prepared: Vec::new(),
+            limit: usize::MAX,
+        })
+    }
+
+    /// Runs every tile of `plan` and blends the results: `[r·height, r·width, 3]`.
+    ///
+    /// `monitor` is called before the first tile and after each.
+    pub fn run(
+        &mut self,
+        config: &NetworkConfig,
+        plan: &TilePlan,
+        input: &Input<'_>,
+        monitor: &mut Monitor<'_>,
+    ) -> Result<Vec<f32>, RestoreError> {
+        let total = plan.len();
+        go_on(monitor(0, total))?;
+        let device = self.device.clone();
+        let executable = self.prepare(config, plan.tile_size())?;
+        let mut blender = Blender::new(plan, config.scale);
+        for i in 0..total {
+            let tile = plan.extract(input.samples, input.channels, i);
+            let result = executable.run(&[&tile])?.swap_remove(0);
+            if !result.iter().all(|v| v.is_finite()) {
+                return Err(RestoreError::NotFinite { device });
+            }
+            if is_blank(&result) && !is_dark(&tile, input.channels) {
+                return Err(RestoreError::Blank { device });
+            }
+            blender.add(&result);
+            go_on(monitor(i + 1, total))?;
+        }
+        Ok(blender.finish())
+    }
+
+    /// Gives the memory of all prepared sizes back; false when there was none.
+    pub fn forget(&mut self) -> bool {
+        let any = !self.prepared.is_empty();
+        self.prepared.clear();
+        any
+    }
+
+    fn prepare(
+        &mut self,
+        config: &NetworkConfig,
+        (height, width): (usize, usize),
+    ) -> Result<&mut dyn Executable, RestoreError> {
+        let known = self
+            .prepared
+            .iter()
+            .position(|(size, _)| *size == (height, width));
+        let entry = match known {
+            Some(i) => self.prepared.remove(i),
+            None => {
+                self.prepared.truncate(KEPT - 1);
+                let graph = fuse(Network::build(config, 1, height, width)?.graph);
+                ((height, width), self.model.prepare(&graph)?)
+            }
+        };
+        self.prepared.insert(0, entry);
+        Ok(self.prepared[0].1.as_mut())
+    }
+}
+
+fn go_on(flow: ControlFlow<()>) -> Result<(), RestoreError> {
+    match flow {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(RestoreError::Cancelled),
+    }
+}
+
+/// Nothing was written: drivers that drop work leave exact zeros.
+fn is_blank(result: &[f32]) -> bool {
+    result.iter().all(|&v| v == 0.0)
+}
+
+/// A tile that a network could well make black.
+fn is_dark(tile: &[f32], channels: usize) -> bool {
+    tile.chunks_exact(channels)
+        .all(|p| p[..3].iter().all(|&v| v < 0.05))
+}
