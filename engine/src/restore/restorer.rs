@@ -218,7 +218,7 @@ impl Restorer {
             Some(runner) => runner,
             None => slot.insert(Runner::new(backend, &self.checkpoint.weights)?),
         };
-        let mut cleared = false;
+        let (mut cleared, mut short) = (false, None);
         loop {
             let plan = plan(
                 width,
@@ -236,15 +236,18 @@ impl Restorer {
                 }
                 Err(RestoreError::Backend(error @ BackendError::OutOfMemory { .. })) => {
                     let (tile_height, tile_width) = plan.tile_size();
-                    let smaller = tile_height * tile_width / 4;
+                    let smaller = tile_height * tile_width / 2;
                     if smaller < SMALLEST_TILE.max(4 * multiple * multiple) {
                         return Err(error.into());
                     }
                     runner.forget();
                     runner.limit = smaller;
-                    notes.push(format!("smaller tiles: {error}"));
+                    short = Some(error.to_string());
                 }
-                other => return other,
+                other => {
+                    notes.extend(short.map(|reason| format!("smaller tiles: {reason}")));
+                    return other;
+                }
             }
         }
     }

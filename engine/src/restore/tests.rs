@@ -235,7 +235,7 @@ fn short_memory_halves_the_tiles_once() {
             .unwrap();
         assert!(brightened(&p, &done.picture));
         assert_eq!(done.device, "gpu");
-        // 60 000 pixels, then 15 000, then 3 750; the second picture starts there.
+        // 60 800 pixels, then half, a quarter, an eighth; the second picture starts there.
         assert_eq!(
             done.notes.len(),
             if round == 0 { 1 } else { 0 },
