@@ -4,9 +4,17 @@
 //! likes to read them. Ops without a fast path, or whose weights are computed rather than
 //! given, run by their reference.
 
+mod conv;
+mod depthwise;
+mod linear;
+mod norm;
+mod pointwise;
+mod product;
+mod rearrange;
+mod scan;
 mod simd;
 
-use crate::graph::{Graph, Node};
+use crate::graph::{Graph, Node, Op, ValueId};
 
 /// Most operands an op with a fast path has.
 pub(super) const MAX_OPERANDS: usize = 7;
@@ -23,10 +31,68 @@ pub(super) trait Kernel: Send {
 }
 
 /// The fast path of a node, if it has one.
-pub(super) fn kernel(
-    _graph: &Graph,
-    _node: &Node,
-    _weights: &[Vec<f32>],
-) -> Option<Box<dyn Kernel>> {
-    None
+pub(super) fn kernel(graph: &Graph, node: &Node, weights: &[Vec<f32>]) -> Option<Box<dyn Kernel>> {
+    let site = Site {
+        graph,
+        node,
+        weights,
+    };
+    match node.op {
+        Op::Linear { bias, residual } => linear::kernel(&site, bias, residual),
+        Op::LayerNorm => norm::kernel(&site, false),
+        Op::LayerNormSiluGate => norm::kernel(&site, true),
+        Op::Conv3x3 => conv::kernel(&site),
+        Op::DepthwiseConv3x3 { bias, activation } => depthwise::kernel(&site, bias, activation),
+        Op::SelectiveScan(spec) => scan::kernel(&site, spec),
+        Op::Activation(_)
+        | Op::SiluGate
+        | Op::GeluGate
+        | Op::Add
+        | Op::AddScaled
+        | Op::MulChannels
+        | Op::GlobalAveragePool => pointwise::kernel(&site),
+        Op::ConcatChannels
+        | Op::SliceChannels { .. }
+        | Op::SpaceToDepth { .. }
+        | Op::DepthToSpace { .. } => rearrange::kernel(&site),
+        _ => None,
+    }
+}
+
+/// A node with what is known about it before it runs.
+struct Site<'a> {
+    graph: &'a Graph,
+    node: &'a Node,
+    weights: &'a [Vec<f32>],
+}
+
+impl<'a> Site<'a> {
+    /// Sizes of operand `i`.
+    fn dims(&self, i: usize) -> &'a [usize] {
+        self.graph.dims(self.node.inputs[i])
+    }
+
+    /// `[B, H, W, C]` of operand `i`, an activation.
+    fn bhwc(&self, i: usize) -> [usize; 4] {
+        let d = self.dims(i);
+        [d[0], d[1], d[2], d[3]]
+    }
+
+    /// `[B, H, W, C]` of the result.
+    fn result(&self) -> [usize; 4] {
+        let d = self.graph.dims(self.node.outputs[0]);
+        [d[0], d[1], d[2], d[3]]
+    }
+
+    /// Operand `i` if it is a weight.
+    fn weight(&self, i: usize) -> Option<&'a [f32]> {
+        let v: ValueId = self.node.inputs[i];
+        let position = self.graph.parameters.iter().position(|&p| p == v)?;
+        Some(&self.weights[position])
+    }
+}
+
+/// Rows of a row-by-row kernel that one task handles: about 64 KiB, so that they stay in cache.
+fn rows_per_task(width: usize) -> usize {
+    (16_384 / width).max(1)
 }

@@ -38,13 +38,12 @@ pub(super) fn mul_add<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FMA { a.mul_add(b, c) } else { a * b + c }
 }
 
-/// 2ˣ to 3e-7 relative; 2^−126 below that, 2^126 above.
+/// 2ˣ to 3e-7 relative for x ≤ 127; 2^−126 where it would be less.
 #[inline(always)]
 pub(super) fn exp2<const FMA: bool>(x: f32) -> f32 {
     // Adding 1.5·2²³ rounds to an integer, which then stands in the lowest bits.
     const ROUND: f32 = 12_582_912.0;
     let x = if x < -126.0 { -126.0 } else { x };
-    let x = if x > 126.0 { 126.0 } else { x };
     let shifted = x + ROUND;
     let f = x - (shifted - ROUND);
     // (2^f − 1)/f on [−½, ½], so that 2⁰ is exactly 1.
@@ -60,7 +59,8 @@ pub(super) fn exp2<const FMA: bool>(x: f32) -> f32 {
 /// 1 / (1 + e^(−x))
 #[inline(always)]
 pub(super) fn sigmoid<const FMA: bool>(x: f32) -> f32 {
-    1.0 / (1.0 + exp2::<FMA>(-std::f32::consts::LOG2_E * x))
+    let x = -std::f32::consts::LOG2_E * x;
+    1.0 / (1.0 + exp2::<FMA>(if x > 126.0 { 126.0 } else { x }))
 }
 
 /// x·σ(x)

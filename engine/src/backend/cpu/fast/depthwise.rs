@@ -1,0 +1,128 @@
+//! Depthwise 3×3 convolutions, vectorised over channels, with the activation in the epilogue.
+
+use rayon::prelude::*;
+
+use super::simd::{Lanes, WIDTH, clones, gelu, load, mul_add, sigmoid, silu, store};
+use super::{Kernel, Site};
+use crate::graph::Activation;
+
+struct Depthwise {
+    height: usize,
+    width: usize,
+    channels: usize,
+    /// `[9, C]`
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+    activation: Option<Activation>,
+    /// The row above the first and below the last.
+    zeros: Vec<f32>,
+}
+
+pub(super) fn kernel(
+    site: &Site<'_>,
+    bias: bool,
+    activation: Option<Activation>,
+) -> Option<Box<dyn Kernel>> {
+    let [_, height, width, channels] = site.bhwc(0);
+    let w = site.weight(1)?;
+    let weight = (0..9 * channels)
+        .map(|i| w[i % channels * 9 + i / channels])
+        .collect();
+    let bias = match bias {
+        true => site.weight(2)?.to_vec(),
+        false => vec![0.0; channels],
+    };
+    Some(Box::new(Depthwise {
+        height,
+        width,
+        channels,
+        weight,
+        bias,
+        activation,
+        zeros: vec![0.0; width * channels],
+    }))
+}
+
+impl Kernel for Depthwise {
+    fn run(&self, x: &[&[f32]], y: &mut [f32], _: &mut [f32]) {
+        let line = self.width * self.channels;
+        y.par_chunks_mut(line).enumerate().for_each(|(row, y)| {
+            let above = |inside: bool, row: usize| match inside {
+                true => &x[0][row * line..][..line],
+                false => &self.zeros[..],
+            };
+            let at = row % self.height;
+            let rows = [
+                above(at > 0, row.wrapping_sub(1)),
+                above(true, row),
+                above(at + 1 < self.height, row + 1),
+            ];
+            depthwise_row(&rows, self, y);
+        });
+    }
+}
+
+clones! {
+    /// One row of pixels from the three rows around it.
+    fn depthwise_row(rows: &[&[f32]; 3], kernel: &Depthwise, y: &mut [f32]) = depthwise_row_body;
+}
+
+#[inline(always)]
+fn depthwise_row_body<const FMA: bool>(rows: &[&[f32]; 3], kernel: &Depthwise, y: &mut [f32]) {
+    match kernel.activation {
+        None => blocks::<FMA>(rows, kernel, y, |x| x),
+        Some(Activation::Silu) => blocks::<FMA>(rows, kernel, y, silu::<FMA>),
+        Some(Activation::Gelu) => blocks::<FMA>(rows, kernel, y, gelu::<FMA>),
+        Some(Activation::Sigmoid) => blocks::<FMA>(rows, kernel, y, sigmoid::<FMA>),
+        Some(Activation::Relu) => {
+            blocks::<FMA>(rows, kernel, y, |x| if x > 0.0 { x } else { 0.0 });
+        }
+    }
+}
+
+/// Block of channels after block, along the row, with the block's weights in registers.
+#[inline(always)]
+fn blocks<const FMA: bool>(
+    rows: &[&[f32]; 3],
+    kernel: &Depthwise,
+    y: &mut [f32],
+    f: impl Fn(f32) -> f32 + Copy,
+) {
+    let c = kernel.channels;
+    for first in (0..c).step_by(WIDTH) {
+        let lanes = WIDTH.min(c - first);
+        let bias = load(&kernel.bias, first, lanes);
+        let mut weight = [[0.0; WIDTH]; 9];
+        for (tap, w) in weight.iter_mut().enumerate() {
+            *w = load(&kernel.weight, tap * c + first, lanes);
+        }
+        for x in 0..kernel.width {
+            let mut sum = bias;
+            // Columns of taps that are inside.
+            let from = usize::from(x == 0);
+            let to = if x + 1 == kernel.width { 2 } else { 3 };
+            if (from, to, lanes) == (0, 3, WIDTH) {
+                for tap in 0..9 {
+                    let at = (x + tap % 3 - 1) * c + first;
+                    add::<FMA>(&mut sum, &load(rows[tap / 3], at, WIDTH), &weight[tap]);
+                }
+            } else {
+                for tap in (0..9).filter(|tap| (from..to).contains(&(tap % 3))) {
+                    let at = (x + tap % 3 - 1) * c + first;
+                    add::<FMA>(&mut sum, &load(rows[tap / 3], at, lanes), &weight[tap]);
+                }
+            }
+            for s in &mut sum {
+                *s = f(*s);
+            }
+            store(y, x * c + first, lanes, &sum);
+        }
+    }
+}
+
+#[inline(always)]
+fn add<const FMA: bool>(sum: &mut Lanes, x: &Lanes, w: &Lanes) {
+    for l in 0..WIDTH {
+        sum[l] = mul_add::<FMA>(x[l], w[l], sum[l]);
+    }
+}
