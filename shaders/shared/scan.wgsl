@@ -195,3 +195,19 @@ fn decays(c: Channel, delta: f32) -> array<vec4<f32>, NV> {
 fn state_index(kind: u32, k: u32, l: Lane) -> u32 {
     return (((kind * params.batch + l.batch) * K + k) * params.chunks + l.chunk) * (NV * D) + l.channel;
 }
+
+// A·log2(e) of 4 states.
+fn rates(c: Channel, i: u32) -> vec4<f32> {
+#if TIED
+    return c.decay * (vec4<f32>(1.0, 2.0, 3.0, 4.0) + f32(4u * i));
+#else
+    var decay = c.decay;
+    return decay[i];
+#endif
+}
+
+// dΔ/dx = 1/(1 + e^-x) of Δ = softplus(x).
+fn delta_slope(x: f32) -> f32 {
+    let e = exp(-abs(x));
+    return select(e, 1.0, x >= 0.0) / (1.0 + e);
+}

@@ -21,7 +21,7 @@ const KERNELS: &[&[(&str, &str)]] = &[
     // linear
     shaders!("": "matmul"),
     // scan
-    shaders!("": "scan_pack", "scan_chunk", "scan_carry", "scan_emit"),
+    shaders!("": "scan_pack", "scan_chunk", "scan_carry", "scan_emit", "scan_backward", "scan_unpack"),
     // norm
     shaders!("":
         "layer_norm",
@@ -78,6 +78,8 @@ const SHARED: &[(&str, &str)] = shaders!("shared/":
     "lanes",
     "matmul_io",
     "scan",
+    "scan_sums",
+    "scan_tiles",
     "step",
     "token_sum",
 );

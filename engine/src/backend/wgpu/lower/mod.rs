@@ -11,6 +11,7 @@ mod pointwise;
 mod rearrange;
 mod reduce;
 mod scan;
+mod scan_backward;
 
 use super::dispatch::Lowered;
 use crate::backend::BackendError;

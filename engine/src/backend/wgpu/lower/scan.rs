@@ -1,6 +1,7 @@
 //! The selective scan in chunks: every chunk alone, the carries, every chunk again.
 
 use super::super::dispatch::{Access, Constant, Dispatch, Lowered, Operand, fold};
+use super::scan_backward::backward;
 use crate::graph::{Graph, Node, Op, ScanSpec};
 
 /// Most lanes of a workgroup of the passes over tokens.
@@ -295,6 +296,7 @@ fn forward(graph: &Graph, node: &Node, spec: ScanSpec) -> Lowered {
 pub(super) fn lower(graph: &Graph, node: &Node) -> Option<Lowered> {
     match node.op {
         Op::SelectiveScan(spec) => Some(forward(graph, node, spec)),
+        Op::SelectiveScanBackward(spec) => Some(backward(graph, node, spec)),
         _ => None,
     }
 }

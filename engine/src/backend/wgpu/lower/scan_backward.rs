@@ -1,0 +1,119 @@
+//! The adjoint of the selective scan: carries of both scans, then every chunk in both ways.
+
+use super::super::dispatch::{Access, Dispatch, Lowered, Operand, fold};
+use super::reduce::reduce_rows;
+use super::scan::{Layout, Sizes, carries, chunk_tokens, orders, pack};
+use crate::graph::{Graph, Node, ScanSpec, elements};
+
+/// Workgroup memory every adapter has, in bytes.
+const WORKGROUP_BYTES: usize = 16384;
+
+/// Most lanes of a workgroup, where the terms of its sums leave room.
+const MAX_LANES: usize = 64;
+
+/// How the last pass is cut: [`Layout`] and how channels are summed (`shared/scan_sums.wgsl`).
+struct Cut {
+    layout: Layout,
+    /// Tokens whose terms lie in workgroup memory at a time.
+    batch: usize,
+    /// Lanes that take one sum.
+    parts: usize,
+}
+
+impl Cut {
+    /// The largest sub-block, then the most lanes, that workgroup memory allows.
+    fn new(sizes: &Sizes, chunk: usize) -> Self {
+        let rank = sizes.spec.rank;
+        let vectors = rank.div_ceil(4) + 2 * sizes.state_vectors();
+        let sums = rank + sizes.spec.states;
+        let mut lanes = MAX_LANES;
+        loop {
+            for (sub, batch) in [(8, 2), (8, 1), (4, 1), (2, 1), (1, 1)] {
+                let layout = Layout {
+                    sub,
+                    ..Layout::new(sizes, lanes, vectors, 3, chunk)
+                };
+                let workers = layout.channel_lanes * layout.group_chunks;
+                let outputs = batch * sums * layout.group_chunks;
+                let parts = (2 * workers / outputs).clamp(1, 16);
+                let parts = (1 << parts.ilog2()).min(layout.channel_lanes.next_power_of_two());
+                let floats = batch * sums * (workers + parts)
+                    + sub * sums * layout.group_chunks * parts
+                    + 4 * layout.group_chunks * sub * vectors
+                    + 3 * sub * workers;
+                if 4 * floats <= WORKGROUP_BYTES || (lanes == 1 && sub == 1) {
+                    return Self {
+                        layout,
+                        batch,
+                        parts,
+                    };
+                }
+            }
+            lanes = (lanes / 2).max(1);
+        }
+    }
+}
+
+/// Dispatches of `v, p, w_dt, b_dt, a_log, d, gy → gv, gp, gw_dt, gb_dt, ga_log, gd`.
+pub(super) fn backward(graph: &Graph, node: &Node, spec: ScanSpec) -> Lowered {
+    let sizes = Sizes::of(graph, node, spec);
+    let mut lowered = Lowered::default();
+    let operands = pack(&mut lowered, &sizes, node);
+    let gy = Operand::Value(node.inputs[6]);
+    let output = |i: usize| Operand::Value(node.outputs[i]);
+    let chunk = chunk_tokens(&sizes);
+    let states = carries(&mut lowered, &sizes, &operands, chunk, Some(gy));
+
+    let cut = Cut::new(&sizes, chunk);
+    let layout = &cut.layout;
+    let rows = sizes.batch * layout.chunks;
+    let row_len = spec.directions * sizes.channels * (spec.rank + sizes.decays() + 2);
+    let tokens = sizes.batch * sizes.tokens();
+    let work = lowered.temporary(rows * row_len + tokens * sizes.channels);
+    // One block of channels writes the gradient of p itself, several write parts of it.
+    let gp_len = elements(graph.dims(node.outputs[1]));
+    let gp = match layout.channel_blocks {
+        1 => output(1),
+        blocks => lowered.temporary(blocks * gp_len),
+    };
+    for (order, directions) in orders(&spec) {
+        let mut constants = layout.constants(&sizes);
+        constants.extend([
+            ("ORDER", order.into()),
+            ("DIRECTIONS", directions.into()),
+            ("BATCH", cut.batch.into()),
+            ("PARTS", cut.parts.into()),
+        ]);
+        lowered.dispatches.push(Dispatch {
+            kernel: "scan_backward",
+            constants,
+            bindings: vec![
+                (operands.v, Access::Read),
+                (operands.p, Access::Read),
+                (operands.weights, Access::Read),
+                (gy, Access::Read),
+                (states, Access::Read),
+                (work, Access::Write),
+                (output(0), Access::Write),
+                (gp, Access::Write),
+            ],
+            params: layout.params(&sizes),
+            workgroups: fold(sizes.batch * layout.chunk_groups() * layout.channel_blocks),
+        });
+    }
+    if layout.channel_blocks > 1 {
+        reduce_rows(&mut lowered, gp, output(1), layout.channel_blocks, gp_len);
+    }
+    let row = lowered.temporary(row_len);
+    reduce_rows(&mut lowered, work, row, rows, row_len);
+    let mut bindings = vec![(row, Access::Read)];
+    bindings.extend((2..6).map(|i| (output(i), Access::Write)));
+    lowered.dispatches.push(Dispatch {
+        kernel: "scan_unpack",
+        constants: sizes.constants(),
+        bindings,
+        params: vec![row_len as u32],
+        workgroups: fold(row_len.div_ceil(256)),
+    });
+    lowered
+}
