@@ -1,3 +1,37 @@
-//! Training: degradations, data, losses, optimiser, loop, resume.
+//! Training: degradations, data, schedule, loop, resume.
+//!
+//! [`run`] trains a network as a [`TrainConfig`] says, on any
+//! [`Backend`](crate::backend::Backend), and can be stopped and resumed at any
+//! step with the same result to the bit on the same device: batches, learning
+//! rate and validation are functions of the configuration and the step, and
+//! the optimiser's whole state is saved.
 
+mod batches;
+mod config;
 pub mod degrade;
+mod error;
+mod events;
+mod folder;
+mod log;
+mod photos;
+mod plot;
+mod run;
+mod sampler;
+mod schedule;
+#[cfg(test)]
+mod tests;
+mod validate;
+
+pub use batches::Batches;
+pub use config::{
+    DataSettings, IntervalSettings, LossSettings, NetworkSettings, OptimiserSettings, TrainConfig,
+    ValidationSettings,
+};
+pub use error::TrainError;
+pub use events::{Event, Progress};
+pub use log::{Log, LogLine};
+pub use photos::{Photo, Photos};
+pub use plot::plot;
+pub use run::{Finished, Options, Stopped, run};
+pub use sampler::{Batch, Sampler};
+pub use schedule::settings;

@@ -1,0 +1,219 @@
+//! `serpent train CONFIG.toml`: trains a network and shows how it goes.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use serpent_engine::backend::Backend;
+use serpent_engine::backend::cpu::CpuBackend;
+use serpent_engine::backend::wgpu::{DeviceRequest, WgpuBackend};
+use serpent_engine::train::{self, Event, Options, Stopped, TrainConfig};
+
+/// Exit code of an interrupted command, as shells have it for Ctrl-C.
+const INTERRUPTED: u8 = 130;
+
+/// Train a network as a configuration file says
+///
+/// Photographs, task, network, steps and everything else are in the file; docs/training.md
+/// describes it, models/recipes/ has those of the shipped models. The output folder gets the
+/// model, the training state, a log and the curves. Ctrl-C stops with everything saved.
+#[derive(Debug, clap::Args)]
+pub struct TrainArgs {
+    /// Configuration file
+    pub config: PathBuf,
+    /// Go on from the state in the output folder
+    #[arg(long)]
+    pub resume: bool,
+    /// Number of steps, in place of the configuration's
+    #[arg(long, value_name = "N")]
+    pub steps: Option<u64>,
+    /// Stop after this many seconds, with everything saved
+    #[arg(long, value_name = "N")]
+    pub seconds: Option<f64>,
+    /// Where to train: auto, cpu, or part of a graphics device's name
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub device: String,
+    /// Print nothing but errors
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Trains; see [`TrainArgs`].
+///
+/// # Errors
+/// Whatever stops the run; the last saved state is whole.
+pub fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
+    let mut config = TrainConfig::load(&args.config)?;
+    if let Some(steps) = args.steps {
+        config.steps = steps;
+        config.check().map_err(|problem| anyhow!("--steps: {problem}"))?;
+    }
+    let time_limit = match args.seconds {
+        Some(seconds) => Some(
+            Duration::try_from_secs_f64(seconds)
+                .map_err(|e| anyhow!("--seconds {seconds}: {e}"))?,
+        ),
+        None => None,
+    };
+    let backend = open(&args.device)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&stop);
+    // A second Ctrl-C ends the program at once: the last saved state is whole.
+    ctrlc::set_handler(move || {
+        if asked.swap(true, Ordering::Relaxed) {
+            std::process::exit(INTERRUPTED.into());
+        }
+    })
+    .context("cannot listen for Ctrl-C")?;
+
+    let options = Options {
+        resume: args.resume,
+        time_limit,
+    };
+    let mut screen = Screen::new(args.quiet);
+    let done = train::run(&config, &options, backend.as_ref(), &stop, &mut |event| {
+        screen.show(&event);
+    });
+    screen.bar.finish_and_clear();
+    let done = done?;
+    screen.line(&match done.stopped {
+        Stopped::Done => format!("done after {} steps", done.step),
+        Stopped::Asked => format!("stopped after {} steps; --resume goes on", done.step),
+        Stopped::TimeLimit => format!("time is up after {} steps; --resume goes on", done.step),
+    });
+    screen.line(&format!("model:  {}", done.model.display()));
+    if done.curves.exists() {
+        screen.line(&format!("curves: {}", done.curves.display()));
+    }
+    Ok(match done.stopped {
+        Stopped::Asked => ExitCode::from(INTERRUPTED),
+        _ => ExitCode::SUCCESS,
+    })
+}
+
+/// The device to train on; `auto` is the best graphics device, or the processor without one.
+fn open(device: &str) -> anyhow::Result<Box<dyn Backend>> {
+    let name = match device {
+        "cpu" => return Ok(Box::new(CpuBackend)),
+        "auto" => None,
+        name => Some(name.to_owned()),
+    };
+    let auto = name.is_none();
+    let request = DeviceRequest {
+        name,
+        ..DeviceRequest::default()
+    };
+    match WgpuBackend::open(&request) {
+        Ok(backend) => Ok(Box::new(backend)),
+        Err(serpent_engine::backend::BackendError::NoDevice { .. }) if auto => {
+            Ok(Box::new(CpuBackend))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Progress bar and lines above it.
+struct Screen {
+    bar: ProgressBar,
+    quiet: bool,
+    psnr: Option<f64>,
+}
+
+impl Screen {
+    fn new(quiet: bool) -> Self {
+        let bar = ProgressBar::hidden();
+        Self {
+            bar,
+            quiet,
+            psnr: None,
+        }
+    }
+
+    /// A line above the bar; also where there is no terminal and so no bar.
+    fn line(&self, text: &str) {
+        if !self.quiet {
+            self.bar.suspend(|| println!("{text}"));
+        }
+    }
+
+    fn show(&mut self, event: &Event) {
+        match event {
+            Event::Skipped { path, reason } => self.line(&skipped(path, reason)),
+            Event::Decoded {
+                photographs,
+                megapixels,
+                seconds,
+            } => self.line(&format!(
+                "{photographs} photographs, {megapixels:.0} megapixels, decoded in {seconds:.1} s"
+            )),
+            Event::FellBack { reason } => {
+                self.line(&format!("{reason}; going on from the state before it"));
+            }
+            Event::Started {
+                device,
+                parameters,
+                memory_bytes,
+                step,
+                steps,
+            } => {
+                self.line(&format!(
+                    "{parameters} parameters on {device}, {} MiB; step {step} of {steps}",
+                    memory_bytes >> 20
+                ));
+                if !self.quiet {
+                    self.start(*step, *steps);
+                }
+            }
+            Event::Progress(p) => {
+                let left = Duration::try_from_secs_f64(p.seconds_left).unwrap_or_default();
+                let psnr = match self.psnr {
+                    Some(psnr) => format!("{psnr:.2} dB, "),
+                    None => String::new(),
+                };
+                let text = format!(
+                    "loss {:.5}, {psnr}{:.1} crops/s, {} left",
+                    p.loss,
+                    p.samples_per_second,
+                    HumanDuration(left)
+                );
+                self.bar.set_position(p.step);
+                self.bar.set_message(text.clone());
+                if self.bar.is_hidden() {
+                    self.line(&format!("step {}: {text}", p.step));
+                }
+            }
+            Event::Validated {
+                step,
+                psnr,
+                input_psnr,
+            } => {
+                self.psnr = Some(*psnr);
+                self.line(&format!(
+                    "step {step}: validation {psnr:.3} dB (input {input_psnr:.3} dB)"
+                ));
+            }
+            Event::Saved { step, .. } => self.line(&format!("step {step}: saved")),
+        }
+    }
+
+    fn start(&mut self, step: u64, steps: u64) {
+        self.bar = ProgressBar::new(steps).with_position(step);
+        let template = "{wide_bar} {pos}/{len}  {msg}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.bar.set_style(style);
+        }
+    }
+}
+
+fn skipped(path: &Path, reason: &str) -> String {
+    // Picture errors name the file themselves.
+    let path = path.display().to_string();
+    match reason.contains(&path) {
+        true => format!("left out {reason}"),
+        false => format!("left out {path}: {reason}"),
+    }
+}

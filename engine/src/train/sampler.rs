@@ -1,0 +1,160 @@
+//! Batches as a pure function of the step: crops, flips, rotations, degradations.
+//!
+//! Every draw comes from a generator keyed by (seed, step, sample), so that a
+//! resumed run sees exactly the batches it would have seen.
+
+use std::sync::Arc;
+
+use rand::RngExt;
+
+use super::TrainError;
+use super::config::TrainConfig;
+use super::degrade::{Degradation, Purpose, apply_all, rng};
+use super::photos::{Photo, Photos};
+use crate::image::Rgb32;
+
+/// What one training step takes, channel-last, values in about [0, 1].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// `[B, crop, crop, 3 or 4]`
+    pub input: Vec<f32>,
+    /// `[B, r·crop, r·crop, 3]`
+    pub target: Vec<f32>,
+}
+
+/// Makes the batch of any step.
+#[derive(Clone, Debug)]
+pub struct Sampler {
+    photos: Arc<Photos>,
+    /// Pixels of the photographs up to and including each: large ones are drawn more often.
+    cumulative: Vec<u64>,
+    degradations: Vec<Degradation>,
+    seed: u64,
+    crop: usize,
+    scale: usize,
+    batch: usize,
+    noise_map: bool,
+}
+
+impl Sampler {
+    /// A sampler for a configuration.
+    pub fn new(config: &TrainConfig, photos: Arc<Photos>) -> Self {
+        let network = config.network.config();
+        let mut sum = 0;
+        let cumulative = photos.photos.iter().map(|p| {
+            sum += (p.width * p.height) as u64;
+            sum
+        });
+        Self {
+            cumulative: cumulative.collect(),
+            photos,
+            degradations: config.degradations.clone(),
+            seed: config.seed,
+            crop: config.data.crop,
+            scale: network.scale,
+            batch: config.data.batch,
+            noise_map: network.noise_map,
+        }
+    }
+
+    /// The batch of step `step`.
+    ///
+    /// # Errors
+    /// [`TrainError::Degradation`] when the degradations do not give the network's input size.
+    pub fn batch(&self, step: u64) -> Result<Batch, TrainError> {
+        let mut batch = Batch {
+            input: Vec::with_capacity(self.batch * self.crop * self.crop * 4),
+            target: Vec::with_capacity(self.batch * (self.crop * self.scale).pow(2) * 3),
+        };
+        for sample in 0..self.batch as u64 {
+            let clean = self.clean_crop(step, sample)?;
+            batch.target.extend_from_slice(clean.samples());
+            let mut rng = rng(self.seed, step, sample, Purpose::Degrade);
+            let input = network_input(&clean, &self.degradations, self.noise_map, &mut rng)?;
+            let expected = self.crop * self.crop * (3 + usize::from(self.noise_map));
+            if input.samples.len() != expected {
+                return Err(size_error(&input, self.scale));
+            }
+            batch.input.extend(input.samples);
+        }
+        Ok(batch)
+    }
+
+    /// A square of a photograph, turned one of eight ways.
+    fn clean_crop(&self, step: u64, sample: u64) -> Result<Rgb32, TrainError> {
+        let side = self.crop * self.scale;
+        let mut rng = rng(self.seed, step, sample, Purpose::Crop);
+        let total = self.cumulative.last().copied().unwrap_or(0);
+        if total == 0 {
+            return Err(TrainError::Data("no photographs".to_owned()));
+        }
+        let pixel = rng.random_range(0..total);
+        let index = self.cumulative.partition_point(|&c| c <= pixel);
+        let photo = &self.photos.photos[index];
+        let x = rng.random_range(0..=photo.width - side);
+        let y = rng.random_range(0..=photo.height - side);
+        let samples = turned_crop(photo, x, y, side, rng.random_range(0..8));
+        Rgb32::new(side, side, samples).map_err(|e| TrainError::Data(e.to_string()))
+    }
+}
+
+/// The square at (x, y), one of its eight turns: bit 0 transposes, bit 1 mirrors, bit 2 turns upside down.
+fn turned_crop(photo: &Photo, x: usize, y: usize, side: usize, turn: u8) -> Vec<f32> {
+    let mut out = Vec::with_capacity(side * side * 3);
+    let flip = |i: usize, bit: u8| {
+        if turn & bit != 0 { side - 1 - i } else { i }
+    };
+    for row in 0..side {
+        for column in 0..side {
+            let (i, j) = match turn & 1 {
+                0 => (row, column),
+                _ => (column, row),
+            };
+            let at = ((y + flip(i, 4)) * photo.width + x + flip(j, 2)) * 3;
+            out.extend(photo.rgb[at..at + 3].iter().map(|&v| f32::from(v) / 255.0));
+        }
+    }
+    out
+}
+
+/// What the network is given for a clean picture.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct NetworkInput {
+    pub(super) width: usize,
+    pub(super) height: usize,
+    /// `[H, W, 3 or 4]`
+    pub(super) samples: Vec<f32>,
+}
+
+/// Degrades a clean picture; with `noise_map` the level becomes a fourth channel.
+pub(super) fn network_input(
+    clean: &Rgb32,
+    degradations: &[Degradation],
+    noise_map: bool,
+    rng: &mut rand_chacha::ChaCha8Rng,
+) -> Result<NetworkInput, TrainError> {
+    let degraded =
+        apply_all(degradations, clean, rng).map_err(|e| TrainError::Degradation(e.to_string()))?;
+    let (width, height) = (degraded.image.width(), degraded.image.height());
+    let mut samples = degraded.image.into_samples();
+    if noise_map {
+        samples = samples
+            .as_chunks::<3>()
+            .0
+            .iter()
+            .flat_map(|&[r, g, b]| [r, g, b, degraded.sigma])
+            .collect();
+    }
+    Ok(NetworkInput {
+        width,
+        height,
+        samples,
+    })
+}
+
+pub(super) fn size_error(input: &NetworkInput, scale: usize) -> TrainError {
+    TrainError::Degradation(format!(
+        "they give {} × {} pixels, which is not the clean picture's size divided by the network's scale of {scale}",
+        input.width, input.height
+    ))
+}
