@@ -141,7 +141,7 @@ impl ImageError {
             },
             Lib::Unsupported(e) => Self::Unsupported {
                 path,
-                what: e.to_string(),
+                what: format!("this kind of picture ({})", one_line(&e)),
                 remedy: "save it as an 8 or 16 bit PNG or TIFF first".into(),
             },
             Lib::Limits(e) => Self::Unsupported {
@@ -150,7 +150,7 @@ impl ImageError {
                 remedy: "save it again as a plain PNG, or raise the pixel limit".into(),
             },
             other => {
-                let reason = other.to_string();
+                let reason = one_line(&other);
                 // Decoders report a short file in words of their own.
                 let lower = reason.to_lowercase();
                 let short = [
@@ -169,6 +169,15 @@ impl ImageError {
             }
         }
     }
+}
+
+/// A library's message without line breaks: one failure, one line.
+fn one_line(error: &impl std::fmt::Display) -> String {
+    error
+        .to_string()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Whether an unexpected end of file is among the causes of an error.

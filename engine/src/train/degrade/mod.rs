@@ -21,6 +21,8 @@ mod random;
 mod range;
 
 #[cfg(test)]
+mod published;
+#[cfg(test)]
 mod tests;
 
 pub use random::{Purpose, rng};
