@@ -1,1 +1,3 @@
-//! app
+//! The rooms around the engine: the command line and the window.
+
+pub mod cli;

@@ -1,0 +1,114 @@
+//! What all commands share.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context;
+use serpent_engine::restore::{DeviceChoice, ModelLibrary};
+use tracing_subscriber::EnvFilter;
+
+/// Options that every command takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Global {
+    /// Where to compute: auto (a hardware graphics device, else the processor), cpu, or part of a device's name
+    #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]
+    pub device: String,
+    /// Let shaders check every index (slower; for finding errors in drivers and shaders)
+    #[arg(long, global = true)]
+    pub checked_shaders: bool,
+    /// Print results as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Print nothing but errors
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+impl Global {
+    /// The device asked for.
+    pub fn device(&self) -> DeviceChoice {
+        match self.device.parse() {
+            Ok(choice) => choice,
+            Err(never) => match never {},
+        }
+    }
+
+    /// Whether shaders check every index; the build's own choice unless asked for.
+    pub fn checked_shaders(&self) -> Option<bool> {
+        self.checked_shaders.then_some(true)
+    }
+
+    /// Prints a line of a result, unless that is not wanted.
+    pub fn say(&self, line: &str) {
+        if !self.quiet && !self.json {
+            println!("{line}");
+        }
+    }
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Everything was done.
+    Done,
+    /// The command makes no sense as given.
+    Usage,
+    /// Some files failed, the others were done.
+    SomeFailed,
+    /// Ctrl-C.
+    Interrupted,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        Self::from(match outcome {
+            Outcome::Done => 0,
+            Outcome::Usage => 1,
+            Outcome::SomeFailed => 2,
+            Outcome::Interrupted => 130,
+        })
+    }
+}
+
+/// Log lines on standard error; `RUST_LOG` says which.
+pub(super) fn start_log() {
+    // What the user must know is printed; the log is for looking inside.
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+        EnvFilter::new("error,wgpu=warn,wgpu_core=warn,wgpu_hal=error,naga=warn")
+    });
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    // A second call in one process (tests) keeps the first log.
+    let _ = log.try_init();
+}
+
+/// A flag that Ctrl-C raises.
+pub(super) fn interrupt_flag() -> anyhow::Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let raised = flag.clone();
+    ctrlc::set_handler(move || raised.store(true, Ordering::Relaxed))
+        .context("cannot listen for Ctrl-C")?;
+    Ok(flag)
+}
+
+/// The models of this installation: `SERPENT_MODELS`, beside the program, in its share folder,
+/// in the source tree it was built from, in the user's data folder.
+pub(super) fn library() -> ModelLibrary {
+    let mut folders: Vec<PathBuf> = Vec::new();
+    folders.extend(std::env::var_os("SERPENT_MODELS").map(PathBuf::from));
+    let program = std::env::current_exe().and_then(|p| p.canonicalize());
+    if let Some(folder) = program.ok().as_deref().and_then(Path::parent) {
+        folders.push(folder.join("models"));
+        folders.extend(folder.parent().map(|f| f.join("share/serpent/models")));
+    }
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    folders.extend(source.map(|f| f.join("models")));
+    let user = directories::ProjectDirs::from("", "", "serpent");
+    folders.extend(user.map(|d| d.data_dir().join("models")));
+    ModelLibrary::new(folders)
+}

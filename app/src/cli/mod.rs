@@ -1,0 +1,97 @@
+//! The command line.
+//!
+//! Results go to standard output, everything else to standard error. Exit codes:
+//! 0 all done, 1 the command makes no sense, 2 some files failed, 130 interrupted.
+
+mod batch;
+mod common;
+mod compare;
+mod degrade;
+mod devices;
+mod eval;
+mod models;
+mod restore;
+mod screen;
+mod table;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use serpent_engine::image::ImageError;
+
+use common::{Global, Outcome};
+
+/// Restores photographs: noisy, blurred or small pictures in, clean, sharp or larger ones out
+///
+/// Without a command it opens the window, with the files given.
+#[derive(Debug, Parser)]
+#[command(name = "serpent", version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Pictures to open in the window
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    global: Global,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Restore(restore::RestoreArgs),
+    Eval(eval::EvalArgs),
+    Degrade(degrade::DegradeArgs),
+    Compare(compare::CompareArgs),
+    /// List the models
+    Models,
+    /// List the devices pictures can be restored on
+    Devices,
+}
+
+/// Runs the program with its arguments (the first is its own name).
+pub fn main_from(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way too; clap's own code for bad usage is 2.
+            let _ = error.print();
+            return ExitCode::from(u8::from(error.use_stderr()));
+        }
+    };
+    common::start_log();
+    match run(&cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            let file = error.chain().any(|e| e.is::<ImageError>());
+            let outcome = if file {
+                Outcome::SomeFailed
+            } else {
+                Outcome::Usage
+            };
+            outcome.into()
+        }
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
+    let global = &cli.global;
+    Ok(match &cli.command {
+        None => return window(&cli.files, global),
+        Some(Command::Restore(args)) => restore::run(args, global)?.into(),
+        Some(Command::Eval(args)) => eval::run(args, global)?.into(),
+        Some(Command::Degrade(args)) => degrade::run(args, global)?.into(),
+        Some(Command::Compare(args)) => compare::run(args, global)?.into(),
+        Some(Command::Models) => models::run(global)?.into(),
+        Some(Command::Devices) => devices::run(global)?.into(),
+    })
+}
+
+/// The one place where the window is opened.
+fn window(files: &[PathBuf], _global: &Global) -> anyhow::Result<ExitCode> {
+    anyhow::bail!(
+        "this build has no window ({} files given); use `serpent restore -i IN -o OUT`",
+        files.len()
+    )
+}
