@@ -1,9 +1,12 @@
 //! Everything that crosses the crates.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod cli;
 mod gradients;
+mod models;
 mod naga;
 mod network;
 mod parity;
+mod restore;
 mod runtime;
 mod trainer;

@@ -41,7 +41,8 @@ impl DegradeArgs {
                 sigma: sigma.into(),
                 taps: 61,
             }),
-            self.downscale.map(|factor| Degradation::Downscale { factor }),
+            self.downscale
+                .map(|factor| Degradation::Downscale { factor }),
             self.noise.map(|sigma| Degradation::Noise {
                 sigma: sigma.into(),
                 clip: false,
@@ -83,7 +84,10 @@ pub(super) fn run(args: &DegradeArgs, global: &Global) -> anyhow::Result<Outcome
             Ok(drawn) => {
                 global.say(&format!("{}  {}", item.output.display(), drawn.join(", ")));
                 if global.json {
-                    println!("{}", json!({"input": item.input, "output": item.output, "drawn": drawn}));
+                    println!(
+                        "{}",
+                        json!({"input": item.input, "output": item.output, "drawn": drawn})
+                    );
                 }
             }
             Err(error) => {
@@ -92,11 +96,20 @@ pub(super) fn run(args: &DegradeArgs, global: &Global) -> anyhow::Result<Outcome
             }
         });
     }
-    Ok(if failed > 0 { Outcome::SomeFailed } else { Outcome::Done })
+    Ok(if failed > 0 {
+        Outcome::SomeFailed
+    } else {
+        Outcome::Done
+    })
 }
 
 /// Degrades one file; says with what.
-fn one(item: &Item, args: &DegradeArgs, steps: &[Degradation], index: u64) -> anyhow::Result<Vec<String>> {
+fn one(
+    item: &Item,
+    args: &DegradeArgs,
+    steps: &[Degradation],
+    index: u64,
+) -> anyhow::Result<Vec<String>> {
     let picture = Picture::open(&item.input)?;
     let mut random = rng(args.seed, 0, index, Purpose::Evaluation);
     let degraded = apply_all(steps, &picture.to_rgb(), &mut random)

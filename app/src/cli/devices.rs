@@ -17,7 +17,8 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Outcome> {
             .enumerate()
             .map(|(i, d)| json!({"device": d, "auto": chosen == Some(i)}))
             .collect();
-        let all = json!({"graphics": graphics, "cpu": {"threads": threads(), "auto": chosen.is_none()}});
+        let all =
+            json!({"graphics": graphics, "cpu": {"threads": threads(), "auto": chosen.is_none()}});
         println!("{}", serde_json::to_string_pretty(&all)?);
         return Ok(Outcome::Done);
     }
@@ -44,7 +45,14 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Outcome> {
         String::new(),
         auto(chosen.is_none()),
     ]);
-    let head = ["device", "kind", "backend", "driver", "largest binding", "chosen"];
+    let head = [
+        "device",
+        "kind",
+        "backend",
+        "driver",
+        "largest binding",
+        "chosen",
+    ];
     println!("{}", table(&head, &rows));
     Ok(Outcome::Done)
 }

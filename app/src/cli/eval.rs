@@ -6,9 +6,9 @@
 //! the scale factor cut from the border. Figures are means over the pictures.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -399,7 +399,13 @@ impl<'a> Bench<'a> {
             return Ok(psnr(clean.samples(), input.samples(), 1.0));
         }
         let (width, height) = (input.width(), input.height());
-        let large = bicubic(input.samples(), width, height, 3, Factor::Up(level as usize));
+        let large = bicubic(
+            input.samples(),
+            width,
+            height,
+            3,
+            Factor::Up(level as usize),
+        );
         let large = Rgb32::new(clean.width(), clean.height(), large)?;
         Ok(compare(clean, &large, self.task.protocol(level))?.psnr)
     }

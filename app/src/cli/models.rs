@@ -42,10 +42,24 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Outcome> {
     if global.json {
         println!("{}", serde_json::to_string_pretty(&lines)?);
     } else if rows.is_empty() {
-        let folders: Vec<_> = library.folders().iter().map(|f| f.display().to_string()).collect();
-        println!("no models; put .safetensors files in {}", folders.join(" or "));
+        let folders: Vec<_> = library
+            .folders()
+            .iter()
+            .map(|f| f.display().to_string())
+            .collect();
+        println!(
+            "no models; put .safetensors files in {}",
+            folders.join(" or ")
+        );
     } else {
-        println!("{}", table(&["model", "task", "scale", "parameters", "file"], &rows));
+        println!(
+            "{}",
+            table(&["model", "task", "scale", "parameters", "file"], &rows)
+        );
     }
-    Ok(if broken { Outcome::SomeFailed } else { Outcome::Done })
+    Ok(if broken {
+        Outcome::SomeFailed
+    } else {
+        Outcome::Done
+    })
 }

@@ -189,8 +189,7 @@ impl Report<'_> {
         let output = item.output.display();
         self.global
             .say(&format!("{output}  {seconds:.2} s on {device}"));
-        let more =
-            json!({"status": "done", "seconds": seconds, "device": device, "notes": notes});
+        let more = json!({"status": "done", "seconds": seconds, "device": device, "notes": notes});
         self.json(item, &more);
     }
 

@@ -274,6 +274,7 @@ fn process(
     go_on()?;
     let start = Instant::now();
     tell.say(Event::Started { id });
+    tracing::debug!(job = id, "started");
     let picture = match &job.source {
         Source::File(path) => Arc::new(Picture::open(path)?),
         Source::Picture(picture) => picture.clone(),

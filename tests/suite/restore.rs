@@ -1,0 +1,96 @@
+//! Restoring with real networks on the processor: tiles, flat pictures, odd sizes.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use serpent_engine::checkpoint::Checkpoint;
+use serpent_engine::image::{Colour, Picture};
+use serpent_engine::metrics::psnr;
+use serpent_engine::restore::{Device, Options, Restorer};
+
+use crate::models::{identity, picture, small};
+
+fn restore(model: Checkpoint, picture: &Picture, tile: usize) -> Picture {
+    let mut restorer = Restorer::new(Arc::new(Device::cpu()), Arc::new(model)).unwrap();
+    let options = Options {
+        tile,
+        ..Options::default()
+    };
+    let restored = restorer.restore(picture, &options, &mut |_, _| ControlFlow::Continue(()));
+    restored.unwrap().picture
+}
+
+#[test]
+fn an_untrained_network_gives_the_picture_back_exactly_with_and_without_tiles() {
+    let p = picture(150, 90);
+    for tile in [0, 32, 64] {
+        assert_eq!(restore(identity(|_| ()), &p, tile).samples(), p.samples());
+    }
+}
+
+#[test]
+fn tiles_give_nearly_what_the_whole_picture_gives() {
+    let p = picture(220, 180);
+    let whole = restore(small(|_| ()), &p, 0);
+    let change = psnr(p.samples(), whole.samples(), 1.0);
+    assert!(change < 60.0, "the network must do something: {change} dB");
+    for (tile, least) in [(64, 100f64), (128, 100f64)] {
+        let tiled = restore(small(|_| ()), &p, tile);
+        let close = psnr(whole.samples(), tiled.samples(), 1.0);
+        println!(
+            "tile {tile}: {close:.1} dB from the whole, which is {change:.1} dB from the input"
+        );
+        assert!(close > least.max(change), "tile {tile}: {close} dB");
+    }
+}
+
+#[test]
+fn tiles_leave_no_seam_in_a_flat_picture() {
+    // Inside, a flat picture gives flat results; a seam would be a step between neighbours.
+    let (width, height) = (200, 160);
+    for colour in [Colour::Grey, Colour::Rgb] {
+        let samples = vec![0.5; width * height * colour.channels()];
+        let p = Picture::new(width, height, colour, samples).unwrap();
+        let whole = restore(small(|_| ()), &p, 0);
+        let tiled = restore(small(|_| ()), &p, 64);
+        let step = |q: &Picture| {
+            let c = colour.channels();
+            let mut worst = 0f32;
+            for y in 16..height - 16 {
+                for x in 16..width - 17 {
+                    for k in 0..c {
+                        let at = (y * width + x) * c + k;
+                        worst = worst.max((q.samples()[at] - q.samples()[at + c]).abs());
+                        let below = at + width * c;
+                        worst = worst.max((q.samples()[at] - q.samples()[below]).abs());
+                    }
+                }
+            }
+            worst
+        };
+        println!("steps: {} whole, {} tiled", step(&whole), step(&tiled));
+        assert!(step(&tiled) < step(&whole) + 0.5 / 255.0);
+        let mean = |q: &Picture| q.samples().iter().sum::<f32>() / q.samples().len() as f32;
+        assert!(
+            (mean(&whole) - mean(&tiled)).abs() < 0.25 / 255.0,
+            "no tone shift"
+        );
+    }
+}
+
+#[test]
+fn any_size_works() {
+    for (width, height) in [(1, 1), (3, 5), (1, 70), (70, 1), (8, 8), (9, 7), (131, 33)] {
+        for scale in [1, 2] {
+            for tile in [0, 32] {
+                let p = picture(width, height);
+                let done = restore(small(|c| c.scale = scale), &p, tile);
+                assert_eq!(
+                    (done.width(), done.height()),
+                    (width * scale, height * scale)
+                );
+                assert!(done.samples().iter().all(|v| (0.0..=1.0).contains(v)));
+            }
+        }
+    }
+}
