@@ -1,12 +1,10 @@
-//! Where a network's time goes on a graphics device.
+//! Where the time goes on a graphics device, kernel by kernel.
 //!
-//! `cargo run --release -p serpent-engine --example profile -- train base 16 128`
-//! `cargo run --release -p serpent-engine --example profile -- run base 1 1024`
-//!
-//! Prints the time of a step (or a run), then every op and kernel with its share.
-//! `--allow-software` takes a software device, `--device NAME` a named one.
+//!     cargo run --release -p serpent-engine --example profile -- train base 16 128
+//!     cargo run --release -p serpent-engine --example profile -- infer base 1 512
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::error::Error;
 use std::time::Instant;
 
 use serpent_engine::backend::wgpu::{DeviceRequest, ProfileRow, WgpuBackend};
@@ -14,140 +12,138 @@ use serpent_engine::backend::{Executable, StepSettings, Trainer, TrainingState};
 use serpent_engine::graph::{Loss, Op, differentiate, fuse, fuse_backward, graph_cost};
 use serpent_engine::network::{Network, Preset, initial_weights};
 
-type Failure = Box<dyn std::error::Error>;
+/// Counted repetitions, after as many that are not.
+const RUNS: u32 = 20;
 
-const REPEATS: u32 = 20;
-
-fn main() -> Result<(), Failure> {
-    let mut words: Vec<String> = std::env::args().skip(1).collect();
-    let mut request = DeviceRequest::default();
-    if let Some(i) = words.iter().position(|w| w == "--allow-software") {
-        words.remove(i);
-        request.allow_software = true;
-    }
-    if let Some(i) = words.iter().position(|w| w == "--device") {
-        words.remove(i);
-        request.name = Some(words.remove(i));
-    }
-    let [mode, preset, batch, side] = words.as_slice() else {
-        return Err("usage: profile train|run tiny|base|large BATCH SIDE".into());
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [mode, preset, batch, side] = arguments.as_slice() else {
+        return Err("profile train|infer tiny|base|large BATCH SIDE".into());
     };
     let preset = match preset.as_str() {
         "tiny" => Preset::Tiny,
         "base" => Preset::Base,
         "large" => Preset::Large,
-        other => return Err(format!("no preset {other:?}").into()),
+        _ => return Err("presets are tiny, base, large".into()),
     };
-    let side = side.parse()?;
-    let network = Network::build(&preset.config(), batch.parse()?, side, side)?;
-    let backend = WgpuBackend::open(&request)?;
-    println!("{:#?}", backend.info());
-    match mode.as_str() {
-        "train" => train(&backend, network),
-        "run" => run(&backend, network),
-        other => Err(format!("no mode {other:?}").into()),
-    }
-}
-
-fn run(backend: &WgpuBackend, network: Network) -> Result<(), Failure> {
-    let model = backend.load_model(&initial_weights(&network.parameters, 1))?;
-    let graph = fuse(network.graph);
-    println!("{:?}", graph_cost(&graph));
-    let input = vec![0.5; graph.len(graph.inputs[0])];
-    let start = Instant::now();
-    let mut executable = model.prepare_program(&graph)?;
-    println!("prepared in {:.2?}", start.elapsed());
-    println!("{} MiB of intermediates", executable.memory_bytes() >> 20);
-    for _ in 0..3 {
-        executable.run(&[&input])?;
-    }
-    let start = Instant::now();
-    for _ in 0..REPEATS {
-        executable.run(&[&input])?;
-    }
-    println!("{:.3?} a run with its copies", start.elapsed() / REPEATS);
-    print(&executable.profile(&[&input])?);
+    let (batch, side): (usize, usize) = (batch.parse()?, side.parse()?);
+    let backend = WgpuBackend::open(&DeviceRequest {
+        name: std::env::var("SERPENT_TEST_DEVICE").ok(),
+        allow_software: true,
+        ..Default::default()
+    })?;
+    println!("{:?}", backend.info());
+    let network = Network::build(&preset.config(), batch, side, side)?;
+    let weights = initial_weights(&network.parameters, 1);
+    let input = vec![0.5f32; batch * side * side * 3];
+    let rows = match mode.as_str() {
+        "train" => train(&backend, network, weights, &input)?,
+        _ => infer(&backend, network, &weights, &input)?,
+    };
+    table("kernel", &rows, |r| r.kernel.to_owned());
+    table("op", &rows, |r| r.op.to_owned());
+    table("widest launches", &rows, |r| {
+        format!("{} {} {}", r.op, r.kernel, r.label)
+    });
     Ok(())
 }
 
-fn train(backend: &WgpuBackend, network: Network) -> Result<(), Failure> {
+fn train(
+    backend: &WgpuBackend,
+    mut network: Network,
+    weights: Vec<Vec<f32>>,
+    input: &[f32],
+) -> Result<Vec<ProfileRow>, Box<dyn Error>> {
     let decay: Vec<bool> = network.parameters.iter().map(|p| p.decay).collect();
-    let weights = initial_weights(&network.parameters, 1);
-    let mut graph = network.graph;
-    let prediction = graph.outputs[0];
-    let dims = graph.dims(prediction).to_vec();
-    let target = graph.input("target", &dims);
-    let kind = Loss::Charbonnier { epsilon: 1e-3 };
-    let loss = graph.apply(Op::Loss(kind), &[prediction, target], "loss")?;
-    let training = fuse_backward(differentiate(graph, loss)?);
+    let out = network.graph.outputs[0];
+    let dims = network.graph.dims(out).to_vec();
+    let target = network.graph.input("target", &dims);
+    let loss = Op::Loss(Loss::Charbonnier { epsilon: 1e-3 });
+    let loss = network.graph.apply(loss, &[out, target], "loss")?;
+    let training = fuse_backward(differentiate(network.graph, loss)?);
     println!("{:?}", graph_cost(&training.graph));
     let start = Instant::now();
     let mut trainer = backend.load_trainer(&training, &decay, &TrainingState::start(weights))?;
-    println!("prepared in {:.2?}", start.elapsed());
-    println!("{} MiB on the device", trainer.memory_bytes() >> 20);
-    let operands: Vec<Vec<f32>> = training
-        .graph
-        .inputs
+    println!(
+        "prepared in {:.2} s, {} MiB",
+        start.elapsed().as_secs_f64(),
+        trainer.memory_bytes() >> 20
+    );
+    let clean: Vec<f32> = input
         .iter()
         .enumerate()
-        .map(|(i, &v)| vec![0.4 + 0.1 * i as f32; training.graph.len(v)])
+        .map(|(i, v)| v + 0.1 * (i as f32).sin())
         .collect();
-    let operands: Vec<&[f32]> = operands.iter().map(Vec::as_slice).collect();
-    let settings = |step| StepSettings {
-        step,
+    let settings = StepSettings {
+        step: 1,
         learning_rate: 1e-4,
         beta1: 0.9,
-        beta2: 0.999,
+        beta2: 0.99,
         epsilon: 1e-8,
-        weight_decay: 1e-4,
+        weight_decay: 0.0,
         clip_norm: 1.0,
         ema_decay: 0.999,
     };
-    for step in 1..=5 {
-        trainer.step(&operands, &settings(step))?;
+    for counted in [false, true] {
+        let start = Instant::now();
+        for _ in 0..RUNS {
+            trainer.step(&[input, &clean], &settings)?;
+        }
+        let reports = trainer.reports()?;
+        if counted {
+            let each = start.elapsed().as_secs_f64() / f64::from(RUNS);
+            println!("{:.2} ms a step; last {:?}", each * 1e3, reports.last());
+        }
     }
-    println!("{:?}", trainer.reports()?);
-    let (start, mut queueing) = (Instant::now(), 0.0);
-    for step in 6..6 + u64::from(REPEATS) {
-        let queued = Instant::now();
-        trainer.step(&operands, &settings(step))?;
-        queueing += queued.elapsed().as_secs_f64();
-    }
-    trainer.reports()?;
-    println!("{:.3?} a step", start.elapsed() / REPEATS);
-    let queueing = 1e3 * queueing / f64::from(REPEATS);
-    println!("{queueing:.2} ms of it in step() (which waits when it is ahead)");
-    print(&trainer.profile_step(&operands, &settings(100))?);
-    Ok(())
+    Ok(trainer.profile_step(&[input, &clean], &settings)?)
 }
 
-/// The rows summed by op and kernel, largest first.
-fn print(rows: &[ProfileRow]) {
-    let mut sums: HashMap<(&str, &str), (f64, usize)> = HashMap::new();
-    for row in rows {
-        let sum = sums.entry((row.op, row.kernel)).or_default();
-        sum.0 += row.microseconds;
-        sum.1 += 1;
-    }
-    let total: f64 = rows.iter().map(|r| r.microseconds).sum();
+fn infer(
+    backend: &WgpuBackend,
+    network: Network,
+    weights: &[Vec<f32>],
+    input: &[f32],
+) -> Result<Vec<ProfileRow>, Box<dyn Error>> {
+    let graph = fuse(network.graph);
+    println!("{:?}", graph_cost(&graph));
+    let model = backend.load_model(weights)?;
+    let start = Instant::now();
+    let mut executable = model.prepare_program(&graph)?;
     println!(
-        "{} launches, {:.3} ms on the device",
-        rows.len(),
-        total / 1e3
+        "prepared in {:.2} s, {} MiB",
+        start.elapsed().as_secs_f64(),
+        executable.memory_bytes() >> 20
     );
-    let mut sums: Vec<_> = sums.into_iter().collect();
-    sums.sort_by(|a, b| b.1.0.total_cmp(&a.1.0));
-    for ((op, kernel), (microseconds, launches)) in sums {
-        let (ms, share) = (microseconds / 1e3, 100.0 * microseconds / total);
-        println!("{ms:9.3} ms {share:5.1} % {launches:5} × {op} ({kernel})");
+    for counted in [false, true] {
+        let start = Instant::now();
+        for _ in 0..RUNS {
+            executable.run(&[input])?;
+        }
+        if counted {
+            let each = start.elapsed().as_secs_f64() / f64::from(RUNS);
+            println!("{:.2} ms a run, with upload and read-back", each * 1e3);
+        }
     }
-    let mut slowest: Vec<_> = rows.iter().collect();
-    slowest.sort_by(|a, b| b.microseconds.total_cmp(&a.microseconds));
-    for row in slowest.iter().take(20) {
-        let ms = row.microseconds / 1e3;
-        println!(
-            "{ms:9.3} ms {} ({}) {:?}",
-            row.label, row.kernel, row.workgroups
-        );
+    Ok(executable.profile(&[input])?)
+}
+
+/// Sums of the rows that share a key, largest first.
+fn table(title: &str, rows: &[ProfileRow], key: impl Fn(&ProfileRow) -> String) {
+    let mut sums: BTreeMap<String, (f64, usize)> = BTreeMap::new();
+    for row in rows {
+        let entry = sums.entry(key(row)).or_default();
+        entry.0 += row.microseconds;
+        entry.1 += 1;
+    }
+    let total: f64 = sums.values().map(|s| s.0).sum();
+    let mut sorted: Vec<_> = sums.into_iter().collect();
+    sorted.sort_by(|a, b| b.1.0.total_cmp(&a.1.0));
+    println!(
+        "\n{title}: {:.2} ms in {} launches",
+        total / 1e3,
+        rows.len()
+    );
+    for (name, (time, count)) in sorted.into_iter().take(32) {
+        println!("{:9.3} ms {count:5}  {name}", time / 1e3);
     }
 }
