@@ -13,6 +13,7 @@ mod models;
 mod restore;
 mod screen;
 mod table;
+mod train;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use serpent_engine::image::ImageError;
 
+use crate::gui;
 use common::{Global, Outcome};
 
 /// Restores photographs: noisy, blurred or small pictures in, clean, sharp or larger ones out
@@ -31,8 +33,12 @@ use common::{Global, Outcome};
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Pictures to open in the window
+    /// Picture to open in the window
+    #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Restore FILE in the window, save what the window shows as a PNG, and close it
+    #[arg(long, hide = true, value_name = "PNG")]
+    screenshot: Option<PathBuf>,
     #[command(flatten)]
     global: Global,
 }
@@ -43,6 +49,7 @@ enum Command {
     Eval(eval::EvalArgs),
     Degrade(degrade::DegradeArgs),
     Compare(compare::CompareArgs),
+    Train(train::TrainArgs),
     /// List the models
     Models,
     /// List the devices pictures can be restored on
@@ -78,20 +85,25 @@ pub fn main_from(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) ->
 fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     let global = &cli.global;
     Ok(match &cli.command {
-        None => return window(&cli.files, global),
+        None => return window(cli),
         Some(Command::Restore(args)) => restore::run(args, global)?.into(),
         Some(Command::Eval(args)) => eval::run(args, global)?.into(),
         Some(Command::Degrade(args)) => degrade::run(args, global)?.into(),
         Some(Command::Compare(args)) => compare::run(args, global)?.into(),
+        Some(Command::Train(args)) => return train::run(args, global),
         Some(Command::Models) => models::run(global)?.into(),
         Some(Command::Devices) => devices::run(global)?.into(),
     })
 }
 
-/// The one place where the window is opened.
-fn window(files: &[PathBuf], _global: &Global) -> anyhow::Result<ExitCode> {
-    anyhow::bail!(
-        "this build has no window ({} files given); use `serpent restore -i IN -o OUT`",
-        files.len()
-    )
+/// Opens the window.
+fn window(cli: &Cli) -> anyhow::Result<ExitCode> {
+    let setup = gui::Setup {
+        file: cli.files.first().cloned(),
+        device: cli.global.device(),
+        library: common::library(),
+        model: None,
+    };
+    gui::run(setup, cli.screenshot.clone())?;
+    Ok(ExitCode::SUCCESS)
 }

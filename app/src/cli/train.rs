@@ -3,18 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use serpent_engine::backend::Backend;
-use serpent_engine::backend::cpu::CpuBackend;
-use serpent_engine::backend::wgpu::{DeviceRequest, WgpuBackend};
+use serpent_engine::restore::Device;
 use serpent_engine::train::{self, Event, Options, Stopped, TrainConfig};
 
-/// Exit code of an interrupted command, as shells have it for Ctrl-C.
-const INTERRUPTED: u8 = 130;
+use super::common::{Global, Outcome, interrupt_flag};
 
 /// Train a network as a configuration file says
 ///
@@ -34,23 +31,19 @@ pub struct TrainArgs {
     /// Stop after this many seconds, with everything saved
     #[arg(long, value_name = "N")]
     pub seconds: Option<f64>,
-    /// Where to train: auto, cpu, or part of a graphics device's name
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    pub device: String,
-    /// Print nothing but errors
-    #[arg(long, short)]
-    pub quiet: bool,
 }
 
 /// Trains; see [`TrainArgs`].
 ///
 /// # Errors
 /// Whatever stops the run; the last saved state is whole.
-pub fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: &TrainArgs, global: &Global) -> anyhow::Result<ExitCode> {
     let mut config = TrainConfig::load(&args.config)?;
     if let Some(steps) = args.steps {
         config.steps = steps;
-        config.check().map_err(|problem| anyhow!("--steps: {problem}"))?;
+        config
+            .check()
+            .map_err(|problem| anyhow!("--steps: {problem}"))?;
     }
     let time_limit = match args.seconds {
         Some(seconds) => Some(
@@ -59,22 +52,14 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         ),
         None => None,
     };
-    let backend = open(&args.device)?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let asked = Arc::clone(&stop);
-    // A second Ctrl-C ends the program at once: the last saved state is whole.
-    ctrlc::set_handler(move || {
-        if asked.swap(true, Ordering::Relaxed) {
-            std::process::exit(INTERRUPTED.into());
-        }
-    })
-    .context("cannot listen for Ctrl-C")?;
+    let backend = open(global)?;
+    let stop = interrupt_flag()?;
 
     let options = Options {
         resume: args.resume,
         time_limit,
     };
-    let mut screen = Screen::new(args.quiet);
+    let mut screen = Screen::new(global.quiet);
     let done = train::run(&config, &options, backend.as_ref(), &stop, &mut |event| {
         screen.show(&event);
     });
@@ -90,30 +75,18 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         screen.line(&format!("curves: {}", done.curves.display()));
     }
     Ok(match done.stopped {
-        Stopped::Asked => ExitCode::from(INTERRUPTED),
+        Stopped::Asked => Outcome::Interrupted.into(),
         _ => ExitCode::SUCCESS,
     })
 }
 
-/// The device to train on; `auto` is the best graphics device, or the processor without one.
-fn open(device: &str) -> anyhow::Result<Box<dyn Backend>> {
-    let name = match device {
-        "cpu" => return Ok(Box::new(CpuBackend)),
-        "auto" => None,
-        name => Some(name.to_owned()),
-    };
-    let auto = name.is_none();
-    let request = DeviceRequest {
-        name,
-        ..DeviceRequest::default()
-    };
-    match WgpuBackend::open(&request) {
-        Ok(backend) => Ok(Box::new(backend)),
-        Err(serpent_engine::backend::BackendError::NoDevice { .. }) if auto => {
-            Ok(Box::new(CpuBackend))
-        }
-        Err(error) => Err(error.into()),
-    }
+/// The device to train on.
+fn open(global: &Global) -> anyhow::Result<Arc<dyn Backend>> {
+    let device = Device::open(&global.device(), global.checked_shaders())?;
+    Ok(match device.accelerator() {
+        Some(accelerator) => accelerator.clone(),
+        None => device.processor().clone(),
+    })
 }
 
 /// Progress bar and lines above it.
