@@ -1,24 +1,22 @@
 // Last pass of the scan's backward: every chunk again, in both ways.
 //
-// With h the forward states, q_t = g_t C_t + u_{t+1}, u_t = a_t q_t, m_t = a_t h_{t-1}:
-//   sweep 1 (in order):   gC = Σ_d g h, gA = Σ_t g C s_t + u_end s_end with s_t = ∂h_t/∂A =
-//                         a_t s_{t-1} + Δ m_t, e_t = Σ_n A g C m
-//   sweep 2 (from the end): gB = Σ_d q Δ v, gv = Δ Σ_n q B + d g, Z_t = Σ_n A q_t m_t by
-//                         Z_t = Z_{t+1} + e_t - Δ v Σ_n A u_{t+1} B from Z_end = Σ_n A u_end h_end,
-//                         gΔ = v Σ_n q B + Z, times softplus' for gr, gw_dt, gb_dt
-// so that no state is kept for a second look: e is one number a channel and token.
+// With h the states, q_t = g_t C_t + u_{t+1}, u_t = a_t q_t, m_t = a_t h_{t-1}, s_t = ∂h_t/∂A:
+//   sweep 1 (in order): gC = Σ_d g h, gA = Σ_t g C s + u_end s_end, e_t = Σ_n A g C m
+//   sweep 2 (from the end): gB = Σ_d q Δ v, gv = Δ Σ_n q B + d g,
+//     Z_t = Σ_n A q_t m_t by Z_t = Z_{t+1} + e_t - Δ v Σ_n A u_{t+1} B, Z_end = Σ_n A u_end h_end,
+//     gΔ = v Σ_n q B + Z, times softplus' for gr, gw_dt, gb_dt
+// so that no state is kept for a second look, only e.
 //
 // bindings: 1 v, 2 p, 3 weights (see scan_emit), 4 gy like v,
-//           5 states [2, batch, K, chunks, NV, D] vec4: starts h, and u at the ends,
-//           6 partials [batch, chunks, K·D·(R+1+A+1)] (gw_dt, gb_dt, ga_log, gd), then e [batch, tokens, D],
+//           5 states [2, batch, K, chunks, NV, D] vec4: h at the starts, u at the ends,
+//           6 partials [batch, chunks, K·D·(R+1+A+1)] (gw_dt, gb_dt, ga_log, gd), then e like v,
 //           7 gv like v, 8 gp [CHANNEL_BLOCKS, batch, tokens, K·(R+2N)]
-// layout:   as scan_emit, both DIRECTIONS of one ORDER after each other; gv adds up
+// layout:   as scan_emit
 // numerics: 32-bit, fixed order; the terms of Z vanish with the decays, its error ends with the chunk
 #include index
 const STAGED: u32 = RV + 2u * NV;
 #include scan
 #include scan_sums
-#include scan_tiles
 
 @group(0) @binding(1) var<storage, read> v: array<f32>;
 @group(0) @binding(2) var<storage, read> p: array<f32>;
@@ -28,6 +26,21 @@ const STAGED: u32 = RV + 2u * NV;
 @group(0) @binding(6) var<storage, read_write> work: array<f32>;
 @group(0) @binding(7) var<storage, read_write> gv: array<f32>;
 @group(0) @binding(8) var<storage, read_write> gp: array<f32>;
+
+const LN_2: f32 = 0.69314718;
+const A: u32 = SLOTS - R - 2u;
+
+// v, gy of a token; in sweep 2 also e and what gv has already. Loaded a token ahead.
+fn load(w: Walk, l: Lane, e_at: u32, second: bool, adds: bool) -> vec4<f32> {
+    var x = vec4<f32>(0.0);
+    if (w.live) {
+        x.x = v[w.at];
+        x.y = gy[w.at];
+        if (second) { x.z = work[e_at + w.place * D]; }
+        if (adds) { x.w = gv[w.at]; }
+    }
+    return x;
+}
 
 @compute @workgroup_size(LANES)
 fn main(
@@ -43,124 +56,141 @@ fn main(
     if (batch >= params.batch) {
         return;
     }
-    let place = vec2<u32>(chunk_group, channel_block);
+    let group2 = vec2<u32>(chunk_group, channel_block);
+    let columns = ORDER == 1u;
     let l = lane_of(batch, chunk_group, channel_block, local);
     let row_len = K * D * (R + A + 2u);
+    let e_at = params.batch * params.chunks * row_len + batch * params.tokens * D + l.channel;
     let start = l.chunk * params.chunk;
-    let e_at = params.batch * params.chunks * row_len + (batch * params.tokens + start) * D + l.channel;
+    let end = start + params.chunk - 1u;
 
     for (var turn = 0u; turn < DIRECTIONS; turn++) {
         let reverse = turn == 1u;
         let k = ORDER + 2u * turn;
         let c = channel_of(k, l);
         let skip = weight(k, SLOT_SKIP, l);
-        var h: array<vec4<f32>, NV>;
-        var u: array<vec4<f32>, NV>;
-        var sensitivity: array<vec4<f32>, NV>;
-        var g_decay: array<vec4<f32>, NV>;
+#for I NV
+        var h$I = vec4<f32>(0.0);
+        var u$I = vec4<f32>(0.0);
         if (l.live) {
-            for (var i = 0u; i < NV; i++) {
-                h[i] = states[state_index(0u, k, l) + i * D];
-                u[i] = states[state_index(1u, k, l) + i * D];
-            }
+            h$I = states[state_index(0u, k, l) + $Iu * D];
+            u$I = states[state_index(1u, k, l) + $Iu * D];
         }
+        var s$I = vec4<f32>(0.0);
+        var g_rate$I = vec4<f32>(0.0);
+#endfor
         var g_skip = 0.0;
+        var w = walk_start(l, select(start, end, reverse), columns, reverse);
+        var next = load(w, l, e_at, false, false);
         for (var done = 0u; done < params.chunk; done += SUB) {
             let offset = select(done, params.chunk - SUB - done, reverse);
-            stage(k, l, chunk_group, offset, local, 0u);
+            stage_rows(k, batch, chunk_group, offset, local);
             for (var j = 0u; j < SUB; j += BATCH) {
                 for (var b = 0u; b < BATCH; b++) {
-                    let s = select(j + b, SUB - 1u - j - b, reverse);
-                    let row = (l.place * SUB + s) * STAGED;
-                    let there = start + offset + s < params.tokens;
-                    let delta = select(0.0, delta_of(delta_input(c, row)), there);
-                    let g = g_tile[s * LANES + local];
-                    let x = v_tile[s * LANES + local];
-                    var a = decays(c, delta);
+                    let x = next;
+                    let last = w;
+                    w = walk_next(w, l, columns, reverse);
+                    w.live = w.live && done + j + b + 1u < params.chunk;
+                    next = load(w, l, e_at, false, false);
+                    let row = (l.place * SUB + select(j + b, SUB - 1u - j - b, reverse)) * STAGED;
+                    let delta = select(0.0, delta_of(delta_input(c, row)), last.place < params.tokens);
+                    let d = decays(c, delta);
+                    let input = delta * x.x;
                     var e = 0.0;
-                    for (var i = 0u; i < NV; i++) {
-                        let m = a[i] * h[i];
-                        sensitivity[i] = a[i] * sensitivity[i] + delta * m;
-                        h[i] = m + (delta * x) * rows[row + RV + i];
-                        let g_out = g * rows[row + RV + NV + i];
-                        g_decay[i] += g_out * sensitivity[i];
-                        e += dot(g_out * rates(c, i), m);
-                        for (var n = 0u; n < 4u; n++) {
-                            if (4u * i + n < N) { put_term(b, 4u * i + n, local, g * h[i][n]); }
-                        }
-                    }
-                    g_skip += g * x;
-                    if (there && l.live) { work[e_at + (offset + s) * D] = e * LN_2; }
+#for I NV
+                    let m$I = d.a$I * h$I;
+                    s$I = d.a$I * s$I + delta * m$I;
+                    h$I = m$I + input * rows[row + RV + $Iu];
+                    let g$I = x.y * rows[row + RV + NV + $Iu];
+                    g_rate$I += g$I * s$I;
+                    e += dot(g$I * c.rate$I, m$I);
+                    put_terms(b, 4u * $Iu, N - 4u * $Iu, local, x.y * h$I);
+#endfor
+                    g_skip += x.y * x.x;
+                    if (last.live) { work[e_at + last.place * D] = e * LN_2; }
                 }
-                workgroupBarrier();
                 sum_terms(j, N, reverse, local);
-                workgroupBarrier();
             }
-            write_sums(k, l, place, offset, R + N, N, local);
+            write_sums(k, l, group2, offset, R + N, N, local);
         }
 
         var z = 0.0;
-        for (var i = 0u; i < NV; i++) {
-            z += LN_2 * dot(u[i] * rates(c, i), h[i]);
-            g_decay[i] += u[i] * sensitivity[i];
-        }
+#for I NV
+        z += LN_2 * dot(u$I * c.rate$I, h$I);
+        g_rate$I += u$I * s$I;
+#endfor
         var g_bias = 0.0;
-        var g_w: array<vec4<f32>, RV>;
+#for I RV
+        var g_w$I = vec4<f32>(0.0);
+#endfor
+        let adds = columns || reverse;
+        w = walk_start(l, select(end, start, reverse), columns, !reverse);
+        next = load(w, l, e_at, true, adds);
         for (var done = 0u; done < params.chunk; done += SUB) {
             let offset = select(params.chunk - SUB - done, done, reverse);
-            stage(k, l, chunk_group, offset, local, e_at);
+            stage_rows(k, batch, chunk_group, offset, local);
             for (var j = 0u; j < SUB; j += BATCH) {
                 for (var b = 0u; b < BATCH; b++) {
-                    let s = select(SUB - 1u - j - b, j + b, reverse);
-                    let row = (l.place * SUB + s) * STAGED;
-                    let there = start + offset + s < params.tokens;
+                    let x = next;
+                    let last = w;
+                    w = walk_next(w, l, columns, !reverse);
+                    w.live = w.live && done + j + b + 1u < params.chunk;
+                    next = load(w, l, e_at, true, adds);
+                    let row = (l.place * SUB + select(SUB - 1u - j - b, j + b, reverse)) * STAGED;
+                    let there = last.place < params.tokens;
                     let raw = delta_input(c, row);
                     let delta = select(0.0, delta_of(raw), there);
-                    let g = g_tile[s * LANES + local];
-                    let x = v_tile[s * LANES + local];
-                    var a = decays(c, delta);
+                    let d = decays(c, delta);
+                    let input = delta * x.x;
                     var q_b = 0.0;
                     var u_ab = 0.0;
-                    for (var i = 0u; i < NV; i++) {
-                        let q = g * rows[row + RV + NV + i] + u[i];
-                        q_b += dot(q, rows[row + RV + i]);
-                        u_ab += dot(rates(c, i) * u[i], rows[row + RV + i]);
-                        u[i] = a[i] * q;
-                        let term = (delta * x) * q;
-                        for (var n = 0u; n < 4u; n++) {
-                            if (4u * i + n < N) { put_term(b, R + 4u * i + n, local, term[n]); }
-                        }
-                    }
-                    z += e_tile[s * LANES + local] - LN_2 * (delta * x) * u_ab;
-                    let g_raw = select(0.0, (x * q_b + z) * delta_slope(raw), there);
-                    v_tile[s * LANES + local] = delta * q_b + skip * g;
+#for I NV
+                    let b$I = rows[row + RV + $Iu];
+                    let q$I = x.y * rows[row + RV + NV + $Iu] + u$I;
+                    q_b += dot(q$I, b$I);
+                    u_ab += dot(c.rate$I * u$I, b$I);
+                    u$I = d.a$I * q$I;
+                    put_terms(b, R + 4u * $Iu, N - 4u * $Iu, local, input * q$I);
+#endfor
+                    z += x.z - LN_2 * input * u_ab;
+                    let g_raw = select(0.0, (x.x * q_b + z) * delta_slope(raw), there);
+                    if (last.live) { gv[last.at] = x.w + delta * q_b + skip * x.y; }
                     g_bias += g_raw;
-                    for (var i = 0u; i < RV; i++) {
-                        g_w[i] += g_raw * rows[row + i];
-                        let term = g_raw * c.w_dt[i];
-                        for (var n = 0u; n < 4u; n++) {
-                            if (4u * i + n < R) { put_term(b, 4u * i + n, local, term[n]); }
-                        }
-                    }
+#for I RV
+                    g_w$I += g_raw * rows[row + $Iu];
+                    put_terms(b, 4u * $Iu, R - 4u * $Iu, local, g_raw * c.w_dt$I);
+#endfor
                 }
-                workgroupBarrier();
                 sum_terms(j, R + N, !reverse, local);
-                workgroupBarrier();
             }
-            write_sums(k, l, place, offset, 0u, R + N, local);
-            var w = walk_to(start + offset, ORDER == 1u);
-            for (var s = 0u; s < SUB; s++) {
-                if (l.live && start + offset + s < params.tokens) {
-                    let at = (batch * params.tokens + w.token) * D + l.channel;
-                    var out = v_tile[s * LANES + local];
-                    if (ORDER == 1u || reverse) { out += gv[at]; }
-                    gv[at] = out;
-                }
-                w = walk_next(w, ORDER == 1u);
-            }
+            write_sums(k, l, group2, offset, 0u, R + N, local);
         }
+
+        // This lane's sums over its chunk.
         if (l.live) {
-            put_partials((batch * params.chunks + l.chunk) * row_len, k * D + l.channel, c, g_w, g_bias, g_decay, g_skip);
+            let at = (batch * params.chunks + l.chunk) * row_len;
+            let channel = k * D + l.channel;
+#for J 4
+#for I RV
+            if (4u * $Iu + $Ju < R) { work[at + channel * R + 4u * $Iu + $Ju] = g_w$I[$J]; }
+#endfor
+#endfor
+            work[at + K * D * R + channel] = g_bias;
+            let rate_at = at + K * D * (R + 1u) + channel * A;
+#if TIED
+            var g_rate = 0.0;
+#for I NV
+            g_rate += dot(c.rate$I, g_rate$I);
+#endfor
+            work[rate_at] = LN_2 * g_rate;
+#else
+#for J 4
+#for I NV
+            if (4u * $Iu + $Ju < N) { work[rate_at + 4u * $Iu + $Ju] = LN_2 * c.rate$I[$J] * g_rate$I[$J]; }
+#endfor
+#endfor
+#endif
+            work[at + K * D * (R + 1u + A) + channel] = g_skip;
         }
     }
 }

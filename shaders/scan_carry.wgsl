@@ -9,7 +9,7 @@
 // layout:   256 lanes = SEGMENTS runs of chunks × COLUMNS of the NV·D columns of
 //           one kind, picture and direction (columns fastest): each lane adds up
 //           its run, every run is started from the runs before it, then gone
-//           through again. BATCH chunks are loaded at once.
+//           through again. 8 chunks are loaded at once.
 // numerics: 32-bit, in a fixed order
 #include index
 
@@ -24,10 +24,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read> sums: array<f32>;
 @group(0) @binding(3) var<storage, read_write> states: array<vec4<f32>>;
 
-const NV: u32 = (N + 3u) / 4u;
 const WIDTH: u32 = NV * D;
 const BLOCKS: u32 = (WIDTH + COLUMNS - 1u) / COLUMNS;
-const BATCH: u32 = 8u;
 #if TIED
 const SLOTS: u32 = R + 3u;
 #else
@@ -44,11 +42,9 @@ fn decay_of(k: u32, column: u32) -> vec4<f32> {
     return weights[at] * (vec4<f32>(1.0, 2.0, 3.0, 4.0) + f32(n));
 #else
     var a = vec4<f32>(0.0);
-    for (var i = 0u; i < 4u; i++) {
-        if (n + i < N) {
-            a[i] = weights[at + (n + i) * D];
-        }
-    }
+#for I 4
+    if (n + $Iu < N) { a[$I] = weights[at + (n + $Iu) * D]; }
+#endfor
     return a;
 #endif
 }
@@ -78,24 +74,22 @@ fn main(
     let sums_at = sequence * params.chunks * D + column % D;
     let states_at = group * params.chunks * WIDTH + column;
 
-    var loaded: array<vec4<f32>, BATCH>;
-    var delta: array<f32, BATCH>;
     var h = vec4<f32>(0.0);
     var total = 0.0;
-    for (var first = begin; first < end; first += BATCH) {
-        for (var i = 0u; i < BATCH; i++) {
-            let c = select(first + i, params.chunks - 1u - first - i, flip);
-            delta[i] = 0.0;
-            loaded[i] = vec4<f32>(0.0);
-            if (live && first + i < end) {
-                delta[i] = sums[sums_at + c * D];
-                loaded[i] = states[states_at + c * WIDTH];
-            }
+    for (var first = begin; first < end; first += 8u) {
+#for I 8
+        let c$I = select(first + $Iu, params.chunks - 1u - first - $Iu, flip);
+        var delta$I = 0.0;
+        var loaded$I = vec4<f32>(0.0);
+        if (live && first + $Iu < end) {
+            delta$I = sums[sums_at + c$I * D];
+            loaded$I = states[states_at + c$I * WIDTH];
         }
-        for (var i = 0u; i < BATCH; i++) {
-            h = exp2(a * delta[i]) * h + loaded[i];
-            total += delta[i];
-        }
+#endfor
+#for I 8
+        h = exp2(a * delta$I) * h + loaded$I;
+        total += delta$I;
+#endfor
     }
     run_states[local] = h;
     run_sums[local] = total;
@@ -107,20 +101,21 @@ fn main(
     for (var s = local % COLUMNS; s < local; s += COLUMNS) {
         h = exp2(a * run_sums[s]) * h + run_states[s];
     }
-    for (var first = begin; first < end; first += BATCH) {
-        for (var i = 0u; i < BATCH; i++) {
-            let c = select(first + i, params.chunks - 1u - first - i, flip);
-            if (first + i < end) {
-                delta[i] = sums[sums_at + c * D];
-                loaded[i] = states[states_at + c * WIDTH];
-            }
+    for (var first = begin; first < end; first += 8u) {
+#for I 8
+        let c$I = select(first + $Iu, params.chunks - 1u - first - $Iu, flip);
+        var delta$I = 0.0;
+        var loaded$I = vec4<f32>(0.0);
+        if (first + $Iu < end) {
+            delta$I = sums[sums_at + c$I * D];
+            loaded$I = states[states_at + c$I * WIDTH];
         }
-        for (var i = 0u; i < BATCH; i++) {
-            let c = select(first + i, params.chunks - 1u - first - i, flip);
-            if (first + i < end) {
-                states[states_at + c * WIDTH] = h;
-                h = exp2(a * delta[i]) * h + loaded[i];
-            }
+#endfor
+#for I 8
+        if (first + $Iu < end) {
+            states[states_at + c$I * WIDTH] = h;
         }
+        h = exp2(a * delta$I) * h + loaded$I;
+#endfor
     }
 }

@@ -28,12 +28,19 @@ const STAGED: u32 = RV + NV;
 @group(0) @binding(5) var<storage, read_write> sums: array<f32>;
 #if BACKWARD
 @group(0) @binding(6) var<storage, read> gy: array<f32>;
-
-var<workgroup> g_tile: array<f32, SUB * LANES>;
 #endif
 
-// A lane reads only its own column: no barrier of its own.
-var<workgroup> v_tile: array<f32, SUB * LANES>;
+// v, and gy, of a token; loaded a token ahead.
+fn load(w: Walk) -> vec2<f32> {
+    var x = vec2<f32>(0.0);
+    if (w.live) {
+        x.x = v[w.at];
+#if BACKWARD
+        x.y = gy[w.at];
+#endif
+    }
+    return x;
+}
 
 @compute @workgroup_size(LANES)
 fn main(
@@ -60,63 +67,48 @@ fn main(
     let reverse = k >= 2u;
     let l = lane_of(batch, chunk_group, channel_block, local);
     let c = channel_of(k, l);
+    let start = l.chunk * params.chunk;
 
-    var h: array<vec4<f32>, NV>;
     var sum = 0.0;
+#for I NV
+    var h$I = vec4<f32>(0.0);
 #if BACKWARD
-    var u: array<vec4<f32>, NV>;
-    var product: array<vec4<f32>, NV>;
-    for (var i = 0u; i < NV; i++) {
-        product[i] = vec4<f32>(1.0);
-    }
+    var u$I = vec4<f32>(0.0);
+    var product$I = vec4<f32>(1.0);
 #endif
+#endfor
+    var w = walk_start(l, start + select(0u, params.chunk - 1u, reverse), columns, reverse);
+    var next = load(w);
     for (var done = 0u; done < params.chunk; done += SUB) {
-        let offset = select(done, params.chunk - SUB - done, reverse);
-        let first = l.chunk * params.chunk + offset;
-        workgroupBarrier();
-        stage_rows(k, batch, chunk_group, offset, local);
-        var w = walk_to(first, columns);
-        for (var s = 0u; s < SUB; s++) {
-            let there = l.live && first + s < params.tokens;
-            let at = (batch * params.tokens + w.token) * D + l.channel;
-            var x = 0.0;
-            if (there) { x = v[at]; }
-            v_tile[s * LANES + local] = x;
-#if BACKWARD
-            var g = 0.0;
-            if (there) { g = gy[at]; }
-            g_tile[s * LANES + local] = g;
-#endif
-            w = walk_next(w, columns);
-        }
-        workgroupBarrier();
+        stage_rows(k, batch, chunk_group, select(done, params.chunk - SUB - done, reverse), local);
         for (var j = 0u; j < SUB; j++) {
-            let s = select(j, SUB - 1u - j, reverse);
-            let row = (l.place * SUB + s) * STAGED;
-            let delta = select(0.0, delta_of(delta_input(c, row)), first + s < params.tokens);
-            let input = delta * v_tile[s * LANES + local];
-            var a = decays(c, delta);
+            let x = next;
+            let there = w.place < params.tokens;
+            w = walk_next(w, l, columns, reverse);
+            w.live = w.live && done + j + 1u < params.chunk;
+            next = load(w);
+            let row = (l.place * SUB + select(j, SUB - 1u - j, reverse)) * STAGED;
+            let delta = select(0.0, delta_of(delta_input(c, row)), there);
+            let input = delta * x.x;
+            let d = decays(c, delta);
             sum += delta;
-            for (var i = 0u; i < NV; i++) {
-                h[i] = a[i] * h[i] + input * rows[row + RV + i];
-            }
+#for I NV
+            h$I = d.a$I * h$I + input * rows[row + RV + $Iu];
 #if BACKWARD
-            let g = g_tile[s * LANES + local];
-            for (var i = 0u; i < NV; i++) {
-                product[i] *= a[i];
-                u[i] += product[i] * (g * rows[row + RV + NV + i]);
-            }
+            product$I *= d.a$I;
+            u$I += product$I * (x.y * rows[row + RV + NV + $Iu]);
 #endif
+#endfor
         }
     }
     if (!l.live) {
         return;
     }
     sums[((batch * K + k) * params.chunks + l.chunk) * D + l.channel] = sum;
-    for (var i = 0u; i < NV; i++) {
-        states[state_index(0u, k, l) + i * D] = h[i];
+#for I NV
+    states[state_index(0u, k, l) + $Iu * D] = h$I;
 #if BACKWARD
-        states[state_index(1u, k, l) + i * D] = u[i];
+    states[state_index(1u, k, l) + $Iu * D] = u$I;
 #endif
-    }
+#endfor
 }

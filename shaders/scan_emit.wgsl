@@ -19,8 +19,15 @@ const STAGED: u32 = RV + 2u * NV;
 @group(0) @binding(4) var<storage, read> states: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> y: array<f32>;
 
-// v of the sub-block, then y; a lane touches only its own column.
-var<workgroup> tile: array<f32, SUB * LANES>;
+// v of a token and what y has already; loaded a token ahead.
+fn load(w: Walk, adds: bool) -> vec2<f32> {
+    var x = vec2<f32>(0.0);
+    if (w.live) {
+        x.x = v[w.at];
+        if (adds) { x.y = y[w.at]; }
+    }
+    return x;
+}
 
 @compute @workgroup_size(LANES)
 fn main(
@@ -39,57 +46,38 @@ fn main(
     let columns = ORDER == 1u;
     let l = lane_of(batch, chunk_group, channel_block, local);
 
+    let start = l.chunk * params.chunk;
+
     for (var turn = 0u; turn < DIRECTIONS; turn++) {
         let reverse = turn == 1u;
+        let adds = columns || reverse;
         let k = ORDER + 2u * turn;
         let c = channel_of(k, l);
         let skip = weight(k, SLOT_SKIP, l);
-        var h: array<vec4<f32>, NV>;
-        if (l.live) {
-            for (var i = 0u; i < NV; i++) {
-                h[i] = states[state_index(0u, k, l) + i * D];
-            }
-        }
+#for I NV
+        var h$I = vec4<f32>(0.0);
+        if (l.live) { h$I = states[state_index(0u, k, l) + $Iu * D]; }
+#endfor
+        var w = walk_start(l, start + select(0u, params.chunk - 1u, reverse), columns, reverse);
+        var next = load(w, adds);
         for (var done = 0u; done < params.chunk; done += SUB) {
-            let offset = select(done, params.chunk - SUB - done, reverse);
-            let first = l.chunk * params.chunk + offset;
-            workgroupBarrier();
-            stage_rows(k, batch, chunk_group, offset, local);
-            var w = walk_to(first, columns);
-            for (var s = 0u; s < SUB; s++) {
-                var x = 0.0;
-                if (l.live && first + s < params.tokens) {
-                    x = v[(batch * params.tokens + w.token) * D + l.channel];
-                }
-                tile[s * LANES + local] = x;
-                w = walk_next(w, columns);
-            }
-            workgroupBarrier();
+            stage_rows(k, batch, chunk_group, select(done, params.chunk - SUB - done, reverse), local);
             for (var j = 0u; j < SUB; j++) {
-                let s = select(j, SUB - 1u - j, reverse);
-                let row = (l.place * SUB + s) * STAGED;
-                let delta = select(0.0, delta_of(delta_input(c, row)), first + s < params.tokens);
-                let x = tile[s * LANES + local];
-                let input = delta * x;
-                var a = decays(c, delta);
-                var out = skip * x;
-                for (var i = 0u; i < NV; i++) {
-                    h[i] = a[i] * h[i] + input * rows[row + RV + i];
-                    out += dot(h[i], rows[row + RV + NV + i]);
-                }
-                tile[s * LANES + local] = out;
-            }
-            w = walk_to(first, columns);
-            for (var s = 0u; s < SUB; s++) {
-                if (l.live && first + s < params.tokens) {
-                    let at = (batch * params.tokens + w.token) * D + l.channel;
-                    var out = tile[s * LANES + local];
-                    if (ORDER == 1u || reverse) {
-                        out += y[at];
-                    }
-                    y[at] = out;
-                }
-                w = walk_next(w, columns);
+                let x = next;
+                let last = w;
+                w = walk_next(w, l, columns, reverse);
+                w.live = w.live && done + j + 1u < params.chunk;
+                next = load(w, adds);
+                let row = (l.place * SUB + select(j, SUB - 1u - j, reverse)) * STAGED;
+                let delta = select(0.0, delta_of(delta_input(c, row)), last.place < params.tokens);
+                let input = delta * x.x;
+                let d = decays(c, delta);
+                var out = x.y + skip * x.x;
+#for I NV
+                h$I = d.a$I * h$I + input * rows[row + RV + $Iu];
+                out += dot(h$I, rows[row + RV + NV + $Iu]);
+#endfor
+                if (last.live) { y[last.at] = out; }
             }
         }
     }

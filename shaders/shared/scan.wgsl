@@ -4,7 +4,7 @@
 // constants: K directions, D channels, N states, R rank of Δ, TIED decays;
 //            CHANNEL_LANES × GROUP_CHUNKS = LANES lanes of a workgroup (channels
 //            fastest), CHANNEL_BLOCKS workgroups over the channels of a chunk,
-//            SUB tokens of a sub-block
+//            SUB tokens of a sub-block, NV and RV vectors of 4 states and of 4 components of r
 // A chunk is `chunk` tokens next to each other in row-major (even directions) or
 // column-major order (odd ones); directions 2 and 3 run through the same chunks
 // from the last token to the first. Places past the last token change nothing:
@@ -23,9 +23,6 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// Vectors of 4 states, of 4 components of r, of a row; unused places are 0.
-const NV: u32 = (N + 3u) / 4u;
-const RV: u32 = (R + 3u) / 4u;
 const PROJECTED: u32 = R + 2u * N;
 const LANES: u32 = CHANNEL_LANES * GROUP_CHUNKS;
 
@@ -58,29 +55,47 @@ fn lane_of(batch: u32, chunk_group: u32, channel_block: u32, local: u32) -> Lane
     return l;
 }
 
-// A place in an order and its token; `next` needs no division.
-struct Walk {
-    token: u32,
-    inner: u32,
-}
-
-fn walk_to(place: u32, columns: bool) -> Walk {
+fn token_of(place: u32, columns: bool) -> u32 {
     if (columns) {
         let x = place / params.height;
-        let y = place - x * params.height;
-        return Walk(y * params.width + x, y);
+        return (place - x * params.height) * params.width + x;
     }
-    return Walk(place, 0u);
+    return place;
 }
 
-fn walk_next(w: Walk, columns: bool) -> Walk {
-    if (!columns) {
-        return Walk(w.token + 1u, 0u);
+// A lane's way through the tokens of its chunk, without divisions.
+struct Walk {
+    at: u32, // element of v
+    place: u32, // of the token in its order
+    live: bool, // whether the token exists
+    inner: u32, // tokens since the line (row-major: the picture) began
+}
+
+fn walk_start(l: Lane, place: u32, columns: bool, reverse: bool) -> Walk {
+    var w: Walk;
+    w.place = place;
+    w.live = l.live && place < params.tokens;
+    w.at = (l.batch * params.tokens + token_of(place, columns)) * D + l.channel;
+    let y = place % params.height;
+    w.inner = select(y, params.height - 1u - y, reverse);
+    return w;
+}
+
+fn walk_next(last: Walk, l: Lane, columns: bool, reverse: bool) -> Walk {
+    var w = last;
+    var step = 1u;
+    if (columns) {
+        step = params.width;
+        w.inner += 1u;
+        if (w.inner == params.height) {
+            step += 1u - params.tokens;
+            w.inner = 0u;
+        }
     }
-    if (w.inner + 1u == params.height) {
-        return Walk(w.token + params.width + 1u - params.tokens, 0u);
-    }
-    return Walk(w.token + params.width, w.inner + 1u);
+    w.at += select(step, 0u - step, reverse) * D;
+    w.place = select(w.place + 1u, w.place - 1u, reverse);
+    w.live = l.live && w.place < params.tokens;
+    return w;
 }
 
 fn weight(k: u32, slot: u32, l: Lane) -> f32 {
@@ -90,59 +105,65 @@ fn weight(k: u32, slot: u32, l: Lane) -> f32 {
     return weights[(k * SLOTS + slot) * D + l.channel];
 }
 
-// A channel's decays and Δ projection in registers.
+// Slots from `slot`, at most `left`.
+fn weight4(k: u32, slot: u32, left: u32, l: Lane) -> vec4<f32> {
+    var w = vec4<f32>(weight(k, slot, l), 0.0, 0.0, 0.0);
+    if (left > 1u) { w.y = weight(k, slot + 1u, l); }
+    if (left > 2u) { w.z = weight(k, slot + 2u, l); }
+    if (left > 3u) { w.w = weight(k, slot + 3u, l); }
+    return w;
+}
+
+// A channel's decays A·log2(e) and Δ projection in registers.
 struct Channel {
     bias: f32,
-    w_dt: array<vec4<f32>, RV>,
-#if TIED
-    decay: f32,
-#else
-    decay: array<vec4<f32>, NV>,
-#endif
+#for I RV
+    w_dt$I: vec4<f32>,
+#endfor
+#for I NV
+    rate$I: vec4<f32>,
+#endfor
 }
 
 fn channel_of(k: u32, l: Lane) -> Channel {
     var c: Channel;
     c.bias = weight(k, SLOT_BIAS, l);
-    for (var i = 0u; i < 4u * RV; i++) {
-        if (i < R) {
-            c.w_dt[i / 4u][i % 4u] = weight(k, i, l);
-        }
-    }
+#for I RV
+    c.w_dt$I = weight4(k, 4u * $Iu, R - 4u * $Iu, l);
+#endfor
+#for I NV
 #if TIED
-    c.decay = weight(k, SLOT_DECAY, l);
+    c.rate$I = weight(k, SLOT_DECAY, l) * (vec4<f32>(1.0, 2.0, 3.0, 4.0) + 4.0 * $I.0);
 #else
-    for (var i = 0u; i < 4u * NV; i++) {
-        if (i < N) {
-            c.decay[i / 4u][i % 4u] = weight(k, SLOT_DECAY + i, l);
-        }
-    }
+    c.rate$I = weight4(k, SLOT_DECAY + 4u * $Iu, N - 4u * $Iu, l);
 #endif
+#endfor
     return c;
 }
 
-// Rows of the sub-block: STAGED vectors a token, r then B then C.
+// Rows of the sub-block: STAGED vectors a token, r then B then C; unused places are 0.
 var<workgroup> rows: array<vec4<f32>, GROUP_CHUNKS * SUB * STAGED>;
 
 // Fills `rows` with the tokens from place `offset` of each of the workgroup's chunks.
 fn stage_rows(k: u32, batch: u32, chunk_group: u32, offset: u32, local: u32) {
+    workgroupBarrier();
     for (var i = local; i < GROUP_CHUNKS * SUB * STAGED; i += LANES) {
         let column = i % STAGED;
         let token = i / STAGED;
         let place = (chunk_group * GROUP_CHUNKS + token / SUB) * params.chunk + offset + token % SUB;
         var row = vec4<f32>(0.0);
         if (place < params.tokens) {
-            let at = (batch * params.tokens + walk_to(place, (k & 1u) == 1u).token) * (K * PROJECTED)
-                + k * PROJECTED;
-            var first = at + 4u * column;
+            var first = 4u * column;
             var left = R - 4u * column;
             if (column >= RV + NV) {
-                first = at + R + N + 4u * (column - RV - NV);
                 left = N - 4u * (column - RV - NV);
+                first = PROJECTED - left;
             } else if (column >= RV) {
-                first = at + R + 4u * (column - RV);
                 left = N - 4u * (column - RV);
+                first = R + N - left;
             }
+            first += (batch * params.tokens + token_of(place, (k & 1u) == 1u)) * (K * PROJECTED)
+                + k * PROJECTED;
             row.x = p[first];
             if (left > 1u) { row.y = p[first + 1u]; }
             if (left > 2u) { row.z = p[first + 2u]; }
@@ -150,14 +171,15 @@ fn stage_rows(k: u32, batch: u32, chunk_group: u32, offset: u32, local: u32) {
         }
         rows[i] = row;
     }
+    workgroupBarrier();
 }
 
 // Δ before softplus, from the staged row starting at `row`.
 fn delta_input(c: Channel, row: u32) -> f32 {
     var sum = c.bias;
-    for (var i = 0u; i < RV; i++) {
-        sum += dot(c.w_dt[i], rows[row + i]);
-    }
+#for I RV
+    sum += dot(c.w_dt$I, rows[row + $Iu]);
+#endfor
     return sum;
 }
 
@@ -172,38 +194,34 @@ fn delta_of(x: f32) -> f32 {
 }
 
 // exp(Δ·A) of all states; with tied decays A_n = n·A_1: one exp and its powers.
-fn decays(c: Channel, delta: f32) -> array<vec4<f32>, NV> {
-    var a: array<vec4<f32>, NV>;
+struct Decays {
+#for I NV
+    a$I: vec4<f32>,
+#endfor
+}
+
+fn decays(c: Channel, delta: f32) -> Decays {
+    var d: Decays;
 #if TIED
-    let e = exp2(delta * c.decay);
+    let e = exp2(delta * c.rate0.x);
     let e2 = e * e;
     var power = vec4<f32>(e, e2, e2 * e, e2 * e2);
     let step = power.w;
-    for (var i = 0u; i < NV; i++) {
-        a[i] = power;
-        power *= step;
-    }
+#for I NV
+    d.a$I = power;
+    power *= step;
+#endfor
 #else
-    for (var i = 0u; i < NV; i++) {
-        a[i] = exp2(delta * c.decay[i]);
-    }
+#for I NV
+    d.a$I = exp2(delta * c.rate$I);
+#endfor
 #endif
-    return a;
+    return d;
 }
 
 // Where the states of a chunk lie: [kind, batch, K, chunks, NV, D], kind 0 = h, 1 = u (backward).
 fn state_index(kind: u32, k: u32, l: Lane) -> u32 {
     return (((kind * params.batch + l.batch) * K + k) * params.chunks + l.chunk) * (NV * D) + l.channel;
-}
-
-// A·log2(e) of 4 states.
-fn rates(c: Channel, i: u32) -> vec4<f32> {
-#if TIED
-    return c.decay * (vec4<f32>(1.0, 2.0, 3.0, 4.0) + f32(4u * i));
-#else
-    var decay = c.decay;
-    return decay[i];
-#endif
 }
 
 // dΔ/dx = 1/(1 + e^-x) of Δ = softplus(x).

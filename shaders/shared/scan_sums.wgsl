@@ -10,12 +10,18 @@ const TERM_STRIDE: u32 = LANES + PARTS;
 var<workgroup> terms: array<f32, BATCH * MOST_SUMS * TERM_STRIDE>;
 var<workgroup> parts: array<f32, SUB * MOST_SUMS * GROUP_CHUNKS * PARTS>;
 
-fn put_term(turn: u32, column: u32, local: u32, value: f32) {
-    terms[(turn * MOST_SUMS + column) * TERM_STRIDE + local] = value;
+// Puts a lane's terms for columns `column`.., at most `left` of them.
+fn put_terms(turn: u32, column: u32, left: u32, local: u32, value: vec4<f32>) {
+    let at = (turn * MOST_SUMS + column) * TERM_STRIDE + local;
+    terms[at] = value.x;
+    if (left > 1u) { terms[at + TERM_STRIDE] = value.y; }
+    if (left > 2u) { terms[at + 2u * TERM_STRIDE] = value.z; }
+    if (left > 3u) { terms[at + 3u * TERM_STRIDE] = value.w; }
 }
 
 // Takes the sums of `count` columns for the tokens j .. j + BATCH in the sweep's order.
 fn sum_terms(j: u32, count: u32, descending: bool, local: u32) {
+    workgroupBarrier();
     for (var i = local; i < GROUP_CHUNKS * BATCH * count * PARTS; i += LANES) {
         let part = i % PARTS;
         let column = i / PARTS % count;
@@ -29,6 +35,7 @@ fn sum_terms(j: u32, count: u32, descending: bool, local: u32) {
         let s = select(j + turn, SUB - 1u - j - turn, descending);
         parts[((place * SUB + s) * MOST_SUMS + column) * PARTS + part] = sum;
     }
+    workgroupBarrier();
 }
 
 // Writes the sums of the sub-block from place `offset` of each chunk to columns `first`.. of gp.
@@ -44,7 +51,7 @@ fn write_sums(k: u32, l: Lane, group: vec2<u32>, offset: u32, first: u32, count:
                 sum += parts[((place * SUB + s) * MOST_SUMS + column) * PARTS + part];
             }
             let token = (group.y * params.batch + l.batch) * params.tokens
-                + walk_to(at, ORDER == 1u).token;
+                + token_of(at, ORDER == 1u);
             gp[(token * K + k) * PROJECTED + first + column] = sum;
         }
     }

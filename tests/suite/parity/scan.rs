@@ -82,18 +82,15 @@ impl Case {
 }
 
 /// Shapes that are no multiple of anything, channels from fewer than lanes to more.
-const SHAPES: [Case; 16] = [
+const SHAPES: [Case; 13] = [
     Case::new([1, 1, 1, 8], [4, 8, 1], false),
     Case::new([1, 1, 1, 1], [1, 1, 1], false),
-    Case::new([1, 4, 4, 8], [4, 8, 1], false),
     Case::new([2, 5, 7, 13], [4, 3, 2], false),
     Case::new([2, 5, 7, 13], [4, 3, 2], true),
-    Case::new([1, 9, 3, 64], [4, 8, 2], false),
     Case::new([1, 3, 19, 64], [4, 16, 4], true),
     Case::new([3, 6, 5, 96], [4, 16, 3], false),
     Case::new([1, 7, 6, 130], [4, 8, 4], false),
     Case::new([1, 5, 5, 300], [2, 5, 3], false),
-    Case::new([2, 8, 3, 32], [2, 8, 1], true),
     Case::new([1, 6, 11, 20], [1, 8, 2], false),
     Case::new([2, 3, 30, 24], [1, 1, 1], true),
     Case::new([1, 17, 2, 16], [4, 1, 4], false),
@@ -125,7 +122,7 @@ fn forward_of_long_sequences() {
 /// Δ from 0.1 to beyond the softplus's identity, where a token forgets all before it.
 #[test]
 fn forward_of_large_delta() {
-    for (i, mut case) in SHAPES.into_iter().chain(LONG).enumerate().step_by(3) {
+    for (i, mut case) in SHAPES.into_iter().chain(LONG).enumerate().step_by(5) {
         case.bias = Fill::Uniform(-2.0, 25.0);
         case.check(false, 300 + i as u64);
     }
@@ -147,7 +144,7 @@ fn backward_of_long_sequences() {
 
 #[test]
 fn backward_of_large_delta() {
-    for (i, mut case) in SHAPES.into_iter().chain(LONG).enumerate().step_by(3) {
+    for (i, mut case) in SHAPES.into_iter().chain(LONG).enumerate().step_by(5) {
         case.bias = Fill::Uniform(-2.0, 25.0);
         case.check(true, 600 + i as u64);
     }

@@ -5,7 +5,10 @@
 //!
 //! - `#include NAME` puts `shaders/shared/NAME.wgsl` there (once a kernel),
 //! - `#if NAME` / `#if !NAME`, `#else`, `#endif` keep what follows when the
-//!   constant is there and not zero (or the opposite).
+//!   constant is there and not zero (or the opposite),
+//! - `#for I COUNT`, `#endfor` repeat what is between for `$I` = 0, 1, .. COUNT-1; COUNT is a
+//!   number or a constant. Values of a lane named one by one stay in registers, where
+//!   drivers put an array indexed in a loop into slow memory.
 
 use super::dispatch::Constant;
 
@@ -79,7 +82,6 @@ const SHARED: &[(&str, &str)] = shaders!("shared/":
     "matmul_io",
     "scan",
     "scan_sums",
-    "scan_tiles",
     "step",
     "token_sum",
 );
@@ -154,11 +156,11 @@ struct Branch {
     turned: bool,
 }
 
-fn expand<'a>(
+fn expand(
     file: &str,
-    text: &'a str,
+    text: &str,
     constants: &Constants,
-    included: &mut Vec<&'a str>,
+    included: &mut Vec<String>,
     out: &mut String,
 ) -> Result<(), ShaderError> {
     let fail = |line: usize, problem: &str| {
@@ -178,7 +180,8 @@ fn expand<'a>(
         })
     };
     let mut branches: Vec<Branch> = Vec::new();
-    for (number, line) in text.lines().enumerate() {
+    let mut lines = text.lines().enumerate();
+    while let Some((number, line)) = lines.next() {
         let kept = branches.last().is_none_or(|b| b.kept);
         let Some(directive) = line.trim_start().strip_prefix('#') else {
             if kept {
@@ -191,10 +194,22 @@ fn expand<'a>(
         let (word, argument) = (words.next(), words.next());
         match (word, argument) {
             (Some("include"), Some(name)) => {
-                if kept && !included.contains(&name) {
-                    included.push(name);
+                if kept && !included.iter().any(|n| n == name) {
+                    included.push(name.to_owned());
                     let shared = find(SHARED.iter(), name)?;
                     expand(name, shared, constants, included, out)?;
+                }
+            }
+            (Some("for"), Some(variable)) => {
+                let Some(body) = loop_body(&mut lines) else {
+                    return fail(number, "#for without #endfor");
+                };
+                let Some(count) = words.next().and_then(|w| number_of(w, constants)) else {
+                    return fail(number, "#for needs a name and a number or a constant");
+                };
+                for i in 0..if kept { count } else { 0 } {
+                    let turn = body.replace(&format!("${variable}"), &i.to_string());
+                    expand(file, &turn, constants, included, out)?;
                 }
             }
             (Some("if"), Some(condition)) => {
@@ -223,7 +238,7 @@ fn expand<'a>(
             _ => {
                 return fail(
                     number,
-                    "not #include NAME, #if NAME, #if !NAME, #else or #endif",
+                    "not #include NAME, #if NAME, #if !NAME, #else, #endif, #for I COUNT or #endfor",
                 );
             }
         }
@@ -232,6 +247,34 @@ fn expand<'a>(
         return Ok(());
     }
     fail(text.lines().count(), "#if without #endif")
+}
+
+/// A number as it stands, or the value of a constant.
+fn number_of(word: &str, constants: &Constants) -> Option<u32> {
+    let constant = constants.iter().find_map(|(name, value)| match value {
+        Constant::U32(v) if *name == word => Some(*v),
+        _ => None,
+    });
+    constant.or_else(|| word.parse().ok())
+}
+
+/// The lines up to the `#endfor` that belongs to a `#for` just read.
+fn loop_body<'a>(lines: &mut impl Iterator<Item = (usize, &'a str)>) -> Option<String> {
+    let (mut body, mut depth) = (String::new(), 0);
+    for (_, line) in lines {
+        let directive = line.trim_start();
+        if directive.starts_with("#endfor") {
+            if depth == 0 {
+                return Some(body);
+            }
+            depth -= 1;
+        } else if directive.starts_with("#for ") {
+            depth += 1;
+        }
+        body.push_str(line);
+        body.push('\n');
+    }
+    None
 }
 
 #[cfg(test)]
@@ -267,8 +310,26 @@ mod tests {
     }
 
     #[test]
+    fn loops_repeat_their_lines() {
+        let text = "#for I N\n#for J 2\na$I$J\n#if N\nb$I\n#endif\n#endfor\n#endfor\nc\n";
+        let out = run(text, &[("N", Constant::U32(2))]).unwrap();
+        let lines: Vec<&str> = out.lines().skip(1).collect();
+        assert_eq!(lines.join(","), "a00,b0,a01,b0,a10,b1,a11,b1,c");
+        let none = run(
+            &format!("#if N\n{text}#endif\n"),
+            &[("N", Constant::U32(0))],
+        )
+        .unwrap();
+        assert_eq!(none, "const N: u32 = 0u;\n");
+    }
+
+    #[test]
     fn wrong_directives_are_errors() {
         for text in [
+            "#for I 3\n",
+            "#for I NOTHING\n#endfor\n",
+            "#for I\n#endfor\n",
+            "#endfor\n",
             "#if A\n",
             "#else\n",
             "#endif\n",

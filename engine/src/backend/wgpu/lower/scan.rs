@@ -7,9 +7,9 @@ use crate::graph::{Graph, Node, Op, ScanSpec};
 /// Most lanes of a workgroup of the passes over tokens.
 const MAX_LANES: usize = 128;
 
-/// Bytes of workgroup memory the tiles of a sub-block may take: half of what every
+/// Bytes of workgroup memory the rows of a sub-block may take: half of what every
 /// adapter has, so that at least two workgroups fit a processor.
-const TILE_BYTES: usize = 8192;
+const ROW_BYTES: usize = 8192;
 
 /// Lanes (over all directions) below which a GPU is not filled: chunks are no longer
 /// than this leaves them.
@@ -75,6 +75,8 @@ impl Sizes {
             ("N", self.spec.states.into()),
             ("R", self.spec.rank.into()),
             ("TIED", self.spec.tied.into()),
+            ("NV", self.state_vectors().into()),
+            ("RV", self.spec.rank.div_ceil(4).into()),
         ]
     }
 }
@@ -97,20 +99,13 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// For a pass that stages `row_vectors` vectors of a token and `columns` values of a lane.
-    pub fn new(
-        sizes: &Sizes,
-        max_lanes: usize,
-        row_vectors: usize,
-        columns: usize,
-        chunk: usize,
-    ) -> Self {
+    /// For a pass that stages `row_vectors` vectors of a token.
+    pub fn new(sizes: &Sizes, max_lanes: usize, row_vectors: usize, chunk: usize) -> Self {
         let channel_blocks = sizes.channels.div_ceil(max_lanes);
         let channel_lanes = sizes.channels.div_ceil(channel_blocks);
         let chunks = sizes.tokens().div_ceil(chunk);
         let group_chunks = (max_lanes / channel_lanes).min(chunks).max(1);
-        let token_bytes = group_chunks * (16 * row_vectors + 4 * columns * channel_lanes);
-        let fits = (TILE_BYTES / token_bytes).clamp(1, 16);
+        let fits = (ROW_BYTES / (group_chunks * 16 * row_vectors)).clamp(1, 16);
         Self {
             channel_lanes,
             channel_blocks,
@@ -206,7 +201,7 @@ pub(super) fn carries(
 ) -> Operand {
     let (vectors, kinds) = (sizes.state_vectors(), 1 + usize::from(gy.is_some()));
     let row_vectors = sizes.spec.rank.div_ceil(4) + kinds * vectors;
-    let layout = Layout::new(sizes, MAX_LANES, row_vectors, kinds, chunk);
+    let layout = Layout::new(sizes, MAX_LANES, row_vectors, chunk);
     let chunks = sizes.sequences() * layout.chunks;
     let states = lowered.temporary(kinds * chunks * vectors * 4 * sizes.channels);
     let sums = lowered.temporary(chunks * sizes.channels);
@@ -271,7 +266,7 @@ fn forward(graph: &Graph, node: &Node, spec: ScanSpec) -> Lowered {
     let chunk = chunk_tokens(&sizes);
     let states = carries(&mut lowered, &sizes, &operands, chunk, None);
     let row_vectors = spec.rank.div_ceil(4) + 2 * sizes.state_vectors();
-    let layout = Layout::new(&sizes, MAX_LANES, row_vectors, 1, chunk);
+    let layout = Layout::new(&sizes, MAX_LANES, row_vectors, chunk);
     for (order, directions) in orders(&spec) {
         let mut constants = layout.constants(&sizes);
         constants.extend([("ORDER", order.into()), ("DIRECTIONS", directions.into())]);

@@ -28,10 +28,10 @@ impl Cut {
         let sums = rank + sizes.spec.states;
         let mut lanes = MAX_LANES;
         loop {
-            for (sub, batch) in [(8, 2), (8, 1), (4, 1), (2, 1), (1, 1)] {
+            for (sub, batch) in [(8, 1), (4, 1), (2, 1), (1, 1)] {
                 let layout = Layout {
                     sub,
-                    ..Layout::new(sizes, lanes, vectors, 3, chunk)
+                    ..Layout::new(sizes, lanes, vectors, chunk)
                 };
                 let workers = layout.channel_lanes * layout.group_chunks;
                 let outputs = batch * sums * layout.group_chunks;
@@ -39,8 +39,7 @@ impl Cut {
                 let parts = (1 << parts.ilog2()).min(layout.channel_lanes.next_power_of_two());
                 let floats = batch * sums * (workers + parts)
                     + sub * sums * layout.group_chunks * parts
-                    + 4 * layout.group_chunks * sub * vectors
-                    + 3 * sub * workers;
+                    + 4 * layout.group_chunks * sub * vectors;
                 if 4 * floats <= WORKGROUP_BYTES || (lanes == 1 && sub == 1) {
                     return Self {
                         layout,
