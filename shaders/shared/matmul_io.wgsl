@@ -15,8 +15,9 @@ struct Params {
     tiles_m: u32,
     tiles_n: u32,
     slabs: u32,
-    // Factor on the result, for kernels that scale an operand.
-    unscale: f32,
+    // Factors on a and on the result, for kernels that narrow their operands.
+    a_factor: f32,
+    c_factor: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

@@ -21,7 +21,7 @@ pub fn gpu() -> &'static WgpuBackend {
         let request = DeviceRequest {
             name: std::env::var("SERPENT_TEST_DEVICE").ok(),
             allow_software: true,
-            checked_shaders: None,
+            ..Default::default()
         };
         match WgpuBackend::open(&request) {
             Ok(backend) => backend,

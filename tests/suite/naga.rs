@@ -109,7 +109,7 @@ fn variants() -> (Vec<Variant>, BTreeSet<String>) {
         for (batch, side) in [(1, 16), (3, 176)] {
             for graph in graphs(&config, batch, side) {
                 for node in &graph.nodes {
-                    let Ok(lowered) = lower(&graph, node) else {
+                    let Ok(lowered) = lower(&graph, node, Default::default()) else {
                         missing.insert(format!("{} ({name})", node.op.name()));
                         continue;
                     };

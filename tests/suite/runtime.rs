@@ -131,6 +131,7 @@ fn checks_in_the_shaders_change_no_result() {
             name: Some(gpu().name().to_owned()),
             allow_software: true,
             checked_shaders: Some(checked),
+            ..Default::default()
         };
         let backend = WgpuBackend::open(&request).expect("opens");
         let model = backend.load(&weights()).expect("loads");

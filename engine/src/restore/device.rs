@@ -55,6 +55,7 @@ impl Device {
             name: name.cloned(),
             allow_software: name.is_some(),
             checked_shaders,
+            ..Default::default()
         };
         match choice {
             DeviceChoice::Cpu => Ok(Self::cpu()),

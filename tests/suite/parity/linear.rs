@@ -56,7 +56,10 @@ fn refs(dims: &[Vec<usize>]) -> Vec<&[usize]> {
 
 /// Translates the kernels a graph needs to SPIR-V, unless they were already.
 fn translate(graph: &Graph, seen: &mut HashSet<String>) {
-    for dispatch in lower(graph, &graph.nodes[0]).unwrap().dispatches {
+    for dispatch in lower(graph, &graph.nodes[0], Default::default())
+        .unwrap()
+        .dispatches
+    {
         let text = shader::source(dispatch.kernel, &dispatch.constants).unwrap();
         if !seen.insert(text.clone()) {
             continue;

@@ -2,6 +2,7 @@
 
 mod conv;
 mod linear;
+mod linear_coop;
 mod loss;
 mod norm;
 mod pointwise;

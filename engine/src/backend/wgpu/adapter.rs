@@ -1,6 +1,6 @@
 //! What graphics devices there are, and which one to take.
 
-use wgpu::{Adapter, Backends, DeviceType, Instance};
+use wgpu::{Adapter, Backends, CooperativeScalarType, DeviceType, Features, Instance};
 
 use crate::backend::BackendError;
 
@@ -74,6 +74,8 @@ pub struct DeviceRequest {
     pub allow_software: bool,
     /// Whether shaders check every index; see [`DeviceRequest::checks`].
     pub checked_shaders: Option<bool>,
+    /// Whether matrix products go to tensor cores; see [`DeviceRequest::wants_tensor_cores`].
+    pub tensor_cores: Option<bool>,
 }
 
 impl DeviceRequest {
@@ -86,7 +88,36 @@ impl DeviceRequest {
             _ => self.checked_shaders.unwrap_or(cfg!(debug_assertions)),
         }
     }
+
+    /// Whether matrix products go to tensor cores where the device has them, in 16 bits with
+    /// 32-bit sums: `SERPENT_TENSOR_CORES` (1 or 0), else what was asked for, else no.
+    pub fn wants_tensor_cores(&self) -> bool {
+        match std::env::var("SERPENT_TENSOR_CORES").as_deref() {
+            Ok("1") => true,
+            Ok("0") => false,
+            _ => self.tensor_cores.unwrap_or(false),
+        }
+    }
 }
+
+/// Whether the adapter multiplies matrices as the `matmul_coop` kernel needs it: 16 × 16 × 16
+/// of `f16` with `f32` sums, subgroups of exactly 32, 48 KiB of workgroup memory.
+pub(super) fn has_tensor_cores(adapter: &Adapter) -> bool {
+    let (features, info) = (adapter.features(), adapter.get_info());
+    let shapes = adapter.cooperative_matrix_properties();
+    features.contains(TENSOR_CORE_FEATURES)
+        && (info.subgroup_min_size, info.subgroup_max_size) == (32, 32)
+        && adapter.limits().max_compute_workgroup_storage_size >= 49_152
+        && shapes.iter().any(|p| {
+            (p.m_size, p.n_size, p.k_size) == (16, 16, 16)
+                && p.ab_type == CooperativeScalarType::F16
+                && p.cr_type == CooperativeScalarType::F32
+        })
+}
+
+/// Features a device needs for [`has_tensor_cores`].
+pub(super) const TENSOR_CORE_FEATURES: Features =
+    Features::SHADER_F16.union(Features::EXPERIMENTAL_COOPERATIVE_MATRIX);
 
 /// All devices that can run the engine, best first.
 pub fn list_devices() -> Vec<DeviceInfo> {

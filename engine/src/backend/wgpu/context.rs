@@ -7,6 +7,7 @@ use std::time::Duration;
 use wgpu::{Adapter, Device, ErrorFilter, Features, Limits, PollType, Queue, SubmissionIndex};
 
 use super::adapter::{self, DeviceInfo, DeviceKind, DeviceRequest};
+use super::dispatch::Capabilities;
 use super::pipeline::{Layouts, Pipeline, PipelineKey};
 use crate::backend::BackendError;
 
@@ -16,6 +17,8 @@ pub(super) struct Context {
     pub(super) queue: Queue,
     pub(super) info: DeviceInfo,
     pub(super) limits: Limits,
+    /// What kernels may use beyond what every adapter has.
+    pub(super) capabilities: Capabilities,
     /// Whether shaders check every index.
     pub(super) checked: bool,
     /// Whether passes can be timed.
@@ -42,7 +45,10 @@ impl Context {
     pub(super) fn open(request: &DeviceRequest) -> Result<Self, BackendError> {
         let adapter = adapter::choose(&adapter::instance(), request)?;
         let info = DeviceInfo::of(&adapter);
-        let (device, queue) = Self::request_device(&adapter, &info)?;
+        let capabilities = Capabilities {
+            cooperative_matrix: request.wants_tensor_cores() && adapter::has_tensor_cores(&adapter),
+        };
+        let (device, queue) = Self::request_device(&adapter, &info, capabilities)?;
         let faults = Arc::new(Mutex::new(Faults::default()));
         let seen = faults.clone();
         device.set_device_lost_callback(move |_, message| {
@@ -59,6 +65,7 @@ impl Context {
         }));
         Ok(Self {
             limits: device.limits(),
+            capabilities,
             timestamps: device.features().contains(Features::TIMESTAMP_QUERY),
             device,
             queue,
@@ -73,12 +80,22 @@ impl Context {
     fn request_device(
         adapter: &Adapter,
         info: &DeviceInfo,
+        capabilities: Capabilities,
     ) -> Result<(Device, Queue), BackendError> {
+        let (extra, experimental) = if capabilities.cooperative_matrix {
+            // SAFETY: cooperative matrices are experimental because naga does not yet check
+            // all of their rules; the one kernel that uses them keeps them (uniform control
+            // flow, aligned rows inside its tiles) and is compared with the plain one in tests.
+            let enabled = unsafe { wgpu::ExperimentalFeatures::enabled() };
+            (adapter::TENSOR_CORE_FEATURES, enabled)
+        } else {
+            (Features::empty(), wgpu::ExperimentalFeatures::disabled())
+        };
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("serpent"),
-            required_features: adapter.features() & Features::TIMESTAMP_QUERY,
+            required_features: (adapter.features() & Features::TIMESTAMP_QUERY) | extra,
             required_limits: adapter.limits(),
-            experimental_features: wgpu::ExperimentalFeatures::disabled(),
+            experimental_features: experimental,
             memory_hints: wgpu::MemoryHints::Performance,
             trace: wgpu::Trace::Off,
         };

@@ -5,6 +5,13 @@
 
 use crate::graph::ValueId;
 
+/// What kernels may use on a device beyond what every adapter has; the default is nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Products of 16 × 16 × 16 matrices of `f16` with `f32` sums by subgroups of 32.
+    pub cooperative_matrix: bool,
+}
+
 /// How a kernel uses a binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Access {

@@ -28,6 +28,7 @@ pub use trainer::WgpuTrainer;
 use super::{Backend, BackendError, Model, Trainer, TrainingState};
 use crate::graph::TrainingGraph;
 use context::Context;
+use dispatch::Capabilities;
 
 /// A graphics device.
 pub struct WgpuBackend {
@@ -49,6 +50,11 @@ impl WgpuBackend {
     /// What the device says of itself.
     pub fn info(&self) -> &DeviceInfo {
         &self.context.info
+    }
+
+    /// What its kernels use beyond what every adapter has.
+    pub fn capabilities(&self) -> Capabilities {
+        self.context.capabilities
     }
 
     /// [`Backend::load`] with the concrete type, for profiling.

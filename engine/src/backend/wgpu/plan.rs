@@ -37,7 +37,7 @@ impl Program {
         let lowered = graph
             .nodes
             .iter()
-            .map(|node| lower(graph, node))
+            .map(|node| lower(graph, node, context.capabilities))
             .collect::<Result<Vec<_>, _>>()?;
         let (values, scratch, buffers) = allocate(context, graph, &lowered, outside, keep)?;
         compile(context, &lowered)?;

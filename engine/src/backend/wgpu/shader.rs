@@ -9,6 +9,8 @@
 //! - `#for I COUNT`, `#endfor` repeat what is between for `$I` = 0, 1, .. COUNT-1; COUNT is a
 //!   number or a constant. Values of a lane named one by one stay in registers, where
 //!   drivers put an array indexed in a loop into slow memory.
+//!
+//! `enable` directives of the file come before the constants, as WGSL wants them.
 
 use super::dispatch::Constant;
 
@@ -22,7 +24,7 @@ macro_rules! shaders {
 /// Every kernel: a new one is a file and a line here (one list a family, so that edits stay apart).
 const KERNELS: &[&[(&str, &str)]] = &[
     // linear
-    shaders!("": "matmul"),
+    shaders!("": "matmul", "matmul_coop"),
     // scan
     shaders!("": "scan_pack", "scan_chunk", "scan_carry", "scan_emit", "scan_backward", "scan_unpack"),
     // norm
@@ -134,6 +136,10 @@ fn find<'a>(
 /// Constants, then `text` with its directives carried out.
 fn assemble(file: &str, text: &str, constants: &Constants) -> Result<String, ShaderError> {
     let mut out = String::with_capacity(text.len() + 1024);
+    for line in text.lines().filter(|l| is_enable(l)) {
+        out.push_str(line);
+        out.push('\n');
+    }
     for (name, value) in constants {
         match value {
             Constant::U32(v) => out.push_str(&format!("const {name}: u32 = {v}u;\n")),
@@ -144,6 +150,11 @@ fn assemble(file: &str, text: &str, constants: &Constants) -> Result<String, Sha
     let mut included = Vec::new();
     expand(file, text, constants, &mut included, &mut out)?;
     Ok(out)
+}
+
+/// Whether a line is a directive that must come before everything else.
+fn is_enable(line: &str) -> bool {
+    line.starts_with("enable ")
 }
 
 /// One open `#if`.
@@ -184,7 +195,7 @@ fn expand(
     while let Some((number, line)) = lines.next() {
         let kept = branches.last().is_none_or(|b| b.kept);
         let Some(directive) = line.trim_start().strip_prefix('#') else {
-            if kept {
+            if kept && !is_enable(line) {
                 out.push_str(line);
                 out.push('\n');
             }
@@ -293,6 +304,12 @@ mod tests {
         assert_eq!(out, "const N: u32 = 3u;\nconst EPS: f32 = 1e-5f;\na\n");
         let whole = run("", &[("ONE", Constant::F32(1.0))]).unwrap();
         assert_eq!(whole, "const ONE: f32 = 1.0f;\n");
+    }
+
+    #[test]
+    fn enables_come_before_constants() {
+        let out = run("// a\nenable f16;\nb\n", &[("N", Constant::U32(3))]).unwrap();
+        assert_eq!(out, "enable f16;\nconst N: u32 = 3u;\n// a\nb\n");
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! Linear layers, forward and backward: three products of matrices.
 
-use super::super::dispatch::{Lowered, Operand};
+use super::super::dispatch::{Capabilities, Lowered, Operand};
 use super::matmul::{Form, Launch, Operands, Product};
+use super::matmul_coop::cooperative;
 use super::reduce::reduce_rows;
 use crate::graph::{Graph, Node, Op, elements};
 
 /// Dispatches of `node`, or nothing when its op is not of this family.
-pub(super) fn lower(graph: &Graph, node: &Node) -> Option<Lowered> {
+pub(super) fn lower(graph: &Graph, node: &Node, capabilities: Capabilities) -> Option<Lowered> {
     let dims = |i: usize| graph.dims(node.inputs[i]);
     let input = |i: usize| Operand::Value(node.inputs[i]);
     let tokens = elements(&dims(0)[..3]);
@@ -27,7 +28,12 @@ pub(super) fn lower(graph: &Graph, node: &Node) -> Option<Lowered> {
         bias: bias.then(|| input(2)),
         residual: residual.then(|| (input(after), input(after + 1))),
     };
-    let launch = Launch::choose(Product { m, n, k, form });
+    let product = Product { m, n, k, form };
+    let launch = match capabilities.cooperative_matrix {
+        true => cooperative(product),
+        false => None,
+    };
+    let launch = launch.unwrap_or_else(|| Launch::plain(product));
     let out = Operand::Value(node.outputs[0]);
     let mut lowered = Lowered::default();
     match launch.slabs() {

@@ -6,7 +6,7 @@ use super::super::dispatch::{Access, Constant, Dispatch, Operand, fold};
 const DEPTH: usize = 16;
 
 /// Workgroups that keep a large GPU busy (two on each of some 130 processors).
-const FULL: usize = 264;
+pub(super) const FULL: usize = 264;
 
 /// Largest tile sides, tried in order until the grid fills the GPU.
 const SIDES: [(usize, usize); 5] = [(128, 128), (64, 128), (64, 64), (32, 64), (32, 32)];
@@ -166,25 +166,52 @@ impl Operands {
 }
 
 /// How a product is launched, still without its operands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Launch {
-    product: Product,
-    tile: Tile,
-    slab: usize,
+    /// What is computed.
+    pub product: Product,
+    /// Stem of the kernel's file.
+    pub kernel: &'static str,
+    /// The kernel's constants, without those of operands and epilogue.
+    pub constants: Vec<(&'static str, Constant)>,
+    /// Rows of the result a workgroup makes.
+    pub rows: usize,
+    /// Columns of the result a workgroup makes.
+    pub columns: usize,
+    /// Terms of a sum a workgroup adds up.
+    pub slab: usize,
+    /// Power of two by which A is multiplied while it is narrowed, and the result divided.
+    pub a_factor: f32,
 }
 
 impl Launch {
-    /// The best known launch of a product.
-    pub fn choose(product: Product) -> Self {
+    /// The launch of the 32-bit kernel, for every device.
+    pub fn plain(product: Product) -> Self {
         let tile = Tile::choose(&product);
         let slab = match product.form {
             Form::Forward | Form::BackwardInput => product.k.next_multiple_of(DEPTH),
             Form::BackwardWeight => product.slab(tile.count(&product), DEPTH),
         };
+        // Tile rows in vec4, multiples of eight because their columns are swizzled in eights.
+        let stride = |len: usize| (len / 4).next_multiple_of(8);
         Self {
             product,
-            tile,
+            kernel: "matmul",
+            constants: vec![
+                ("BM", tile.rows.into()),
+                ("BN", tile.columns.into()),
+                ("BK", DEPTH.into()),
+                ("RN", (tile.rows / tile.thread_rows).into()),
+                ("CN", (tile.columns / tile.thread_columns).into()),
+                ("LDA", stride(tile.rows).into()),
+                ("LDB", stride(tile.columns).into()),
+                ("TM8", (tile.thread_rows == 8).into()),
+                ("TN8", (tile.thread_columns == 8).into()),
+            ],
+            rows: tile.rows,
+            columns: tile.columns,
             slab,
+            a_factor: 1.0,
         }
     }
 
@@ -193,69 +220,85 @@ impl Launch {
         self.product.k.div_ceil(self.slab)
     }
 
+    /// Workgroups in all.
+    pub fn groups(&self) -> usize {
+        let p = &self.product;
+        p.m.div_ceil(self.rows) * p.n.div_ceil(self.columns) * self.slabs()
+    }
+
     /// The dispatch writing the `slabs` partial results to `out`.
     pub fn dispatch(&self, operands: &Operands, out: Operand) -> Dispatch {
-        let (p, t) = (&self.product, &self.tile);
-        // Tile rows in vec4, multiples of eight because their columns are swizzled in eights.
-        let stride = |len: usize| (len / 4).next_multiple_of(8);
-        let constants: Vec<(&'static str, Constant)> = vec![
-            ("BM", t.rows.into()),
-            ("BN", t.columns.into()),
-            ("BK", DEPTH.into()),
-            ("RN", (t.rows / t.thread_rows).into()),
-            ("CN", (t.columns / t.thread_columns).into()),
-            ("LDA", stride(t.rows).into()),
-            ("LDB", stride(t.columns).into()),
-            ("TM8", (t.thread_rows == 8).into()),
-            ("TN8", (t.thread_columns == 8).into()),
+        let p = &self.product;
+        let mut constants = self.constants.clone();
+        constants.extend([
             ("VECTOR", p.vector().into()),
             ("A_BY_COLUMNS", p.form.a_by_columns().into()),
             ("B_BY_ROWS", p.form.b_by_rows().into()),
             ("BIAS", operands.bias.is_some().into()),
             ("RESIDUAL", operands.residual.is_some().into()),
-        ];
-        let (tiles_m, tiles_n) = (p.m.div_ceil(t.rows), p.n.div_ceil(t.columns));
+        ]);
+        let (tiles_m, tiles_n) = (p.m.div_ceil(self.rows), p.n.div_ceil(self.columns));
         let sizes = [p.m, p.n, p.k, self.slab, tiles_m, tiles_n, self.slabs()];
+        let mut params = sizes.map(|v| v as u32).to_vec();
+        params.extend([self.a_factor.to_bits(), self.a_factor.recip().to_bits()]);
         Dispatch {
-            kernel: "matmul",
+            kernel: self.kernel,
             constants,
             bindings: operands.bindings(out),
-            params: sizes.map(|v| v as u32).to_vec(),
-            workgroups: fold(tiles_m * tiles_n * self.slabs()),
+            params,
+            workgroups: fold(self.groups()),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    const SIZES: [usize; 13] = [1, 3, 5, 16, 32, 33, 64, 72, 128, 144, 256, 1024, 4096];
-
-    #[test]
-    fn tiles_fit_every_adapter() {
-        for form in [Form::Forward, Form::BackwardInput, Form::BackwardWeight] {
-            for (m, n) in SIZES.into_iter().flat_map(|m| SIZES.map(|n| (m, n))) {
-                let product = Product {
+    /// Products of many sizes, in all forms.
+    pub fn products() -> impl Iterator<Item = Product> {
+        const SIZES: [usize; 13] = [1, 3, 5, 16, 32, 33, 64, 72, 128, 144, 256, 1024, 4096];
+        let forms = [Form::Forward, Form::BackwardInput, Form::BackwardWeight];
+        forms.into_iter().flat_map(|form| {
+            SIZES.into_iter().flat_map(move |m| {
+                SIZES.map(|n| Product {
                     m,
                     n,
                     k: 262_144,
                     form,
-                };
-                let launch = Launch::choose(product);
-                let t = launch.tile;
-                let threads = t.rows / t.thread_rows * (t.columns / t.thread_columns);
-                assert!((1..=256).contains(&threads), "{launch:?}");
-                let stride = |len: usize| (len / 4).next_multiple_of(8);
-                assert!((stride(t.rows) + stride(t.columns)) * DEPTH * 16 <= 16384);
-                assert_eq!(
-                    (t.rows % t.thread_rows, t.columns % t.thread_columns),
-                    (0, 0)
-                );
-                assert_eq!(launch.slab % DEPTH, 0);
-                assert!(launch.slabs() * launch.slab >= product.k);
-                assert!((launch.slabs() - 1) * launch.slab < product.k);
-            }
+                })
+            })
+        })
+    }
+
+    /// Value of a launch's integer constant.
+    pub fn constant(launch: &Launch, name: &str) -> usize {
+        let found = launch.constants.iter().find(|(n, _)| *n == name);
+        match found {
+            Some((_, Constant::U32(v))) => *v as usize,
+            _ => 0,
+        }
+    }
+
+    /// Slabs cover k, and none is empty.
+    pub fn check_slabs(launch: &Launch, depth: usize) {
+        let k = launch.product.k;
+        assert_eq!(launch.slab % depth, 0, "{launch:?}");
+        assert!(launch.slabs() * launch.slab >= k, "{launch:?}");
+        assert!((launch.slabs() - 1) * launch.slab < k, "{launch:?}");
+    }
+
+    #[test]
+    fn tiles_fit_every_adapter() {
+        for product in products() {
+            let launch = Launch::plain(product);
+            let c = |name| constant(&launch, name);
+            let threads = c("RN") * c("CN");
+            assert!((1..=256).contains(&threads), "{launch:?}");
+            assert!((c("LDA") + c("LDB")) * c("BK") * 16 <= 16384, "{launch:?}");
+            assert_eq!(c("RN") * 4 * (1 + c("TM8")), launch.rows);
+            assert_eq!(c("CN") * 4 * (1 + c("TN8")), launch.columns);
+            check_slabs(&launch, DEPTH);
         }
     }
 
@@ -264,9 +307,8 @@ mod tests {
         // (tokens, outputs, inputs) of the base preset, 16 crops of 128².
         for (k, m, n) in [(262_144, 64, 32), (65_536, 128, 64), (4_096, 1024, 512)] {
             let form = Form::BackwardWeight;
-            let launch = Launch::choose(Product { m, n, k, form });
-            let groups = launch.slabs() * launch.tile.count(&launch.product);
-            assert!(groups >= FULL - 32, "{groups} workgroups");
+            let launch = Launch::plain(Product { m, n, k, form });
+            assert!(launch.groups() >= FULL - 32, "{launch:?}");
             let (partial, operands) = (launch.slabs() * m * n, k * (m + n));
             assert!(partial <= operands, "{partial} of {operands}");
         }

@@ -6,6 +6,7 @@ mod conv;
 mod linear;
 mod loss;
 mod matmul;
+mod matmul_coop;
 mod norm;
 mod pointwise;
 mod rearrange;
@@ -13,13 +14,12 @@ mod reduce;
 mod scan;
 mod scan_backward;
 
-use super::dispatch::Lowered;
+use super::dispatch::{Capabilities, Lowered};
 use crate::backend::BackendError;
 use crate::graph::{Graph, Node};
 
-/// The families in the order they are asked.
-const FAMILIES: [fn(&Graph, &Node) -> Option<Lowered>; 8] = [
-    linear::lower,
+/// The families whose kernels are the same on every device, in the order they are asked.
+const FAMILIES: [fn(&Graph, &Node) -> Option<Lowered>; 7] = [
     scan::lower,
     norm::lower,
     conv::lower,
@@ -29,14 +29,17 @@ const FAMILIES: [fn(&Graph, &Node) -> Option<Lowered>; 8] = [
     loss::lower,
 ];
 
-/// Dispatches that compute `node`, in order.
+/// Dispatches that compute `node`, in order, on a device of these capabilities.
 ///
 /// # Errors
 /// [`BackendError::Refused`] when no family of kernels has the op.
-pub fn lower(graph: &Graph, node: &Node) -> Result<Lowered, BackendError> {
-    FAMILIES
-        .iter()
-        .find_map(|family| family(graph, node))
+pub fn lower(
+    graph: &Graph,
+    node: &Node,
+    capabilities: Capabilities,
+) -> Result<Lowered, BackendError> {
+    linear::lower(graph, node, capabilities)
+        .or_else(|| FAMILIES.iter().find_map(|family| family(graph, node)))
         .ok_or_else(|| BackendError::Refused {
             device: "lowering".to_owned(),
             what: format!("{} at {}", node.op.name(), node.label),
