@@ -12,6 +12,7 @@ use tracing_subscriber::EnvFilter;
 
 /// Options that every command takes.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Options of all commands")]
 pub(super) struct Global {
     /// Where to compute: auto (a hardware graphics device, else the processor), cpu, or part of a device's name
     #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]

@@ -107,3 +107,27 @@ fn window(cli: &Cli) -> anyhow::Result<ExitCode> {
     gui::run(setup, cli.screenshot.clone())?;
     Ok(ExitCode::SUCCESS)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_options_of_all_commands_fit_together() {
+        Cli::command().debug_assert();
+        for args in [
+            &["serpent", "train", "x.toml", "--device", "cpu"][..],
+            &["serpent", "--device", "cpu", "train", "x.toml"],
+        ] {
+            let cli = Cli::try_parse_from(args).unwrap();
+            assert!(matches!(cli.command, Some(Command::Train(_))));
+            assert_eq!(cli.global.device, "cpu");
+        }
+        let cli = Cli::try_parse_from(["serpent", "a.png", "b.png"]).unwrap();
+        assert!(cli.command.is_none() && cli.files.len() == 2);
+        let cli = Cli::try_parse_from(["serpent", "models", "--json"]).unwrap();
+        assert!(cli.global.json);
+    }
+}
