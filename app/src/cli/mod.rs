@@ -29,7 +29,11 @@ use common::{Global, Outcome};
 ///
 /// Without a command it opens the window, with the files given.
 #[derive(Debug, Parser)]
-#[command(name = "serpent", version, args_conflicts_with_subcommands = true)]
+#[command(
+    name = "serpent",
+    version,
+    override_usage = "serpent [FILE]\n       serpent COMMAND [OPTIONS]"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -98,6 +102,13 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
 
 /// Opens the window.
 fn window(cli: &Cli) -> anyhow::Result<ExitCode> {
+    if let Some(gone) = cli.files.iter().find(|f| !f.exists()) {
+        // A mistyped command arrives here as well.
+        anyhow::bail!(
+            "{}: there is no such file or command; `serpent --help` lists the commands",
+            gone.display()
+        );
+    }
     let setup = gui::Setup {
         file: cli.files.first().cloned(),
         device: cli.global.device(),
