@@ -10,3 +10,4 @@ mod parity;
 mod restore;
 mod runtime;
 mod trainer;
+mod training;

@@ -55,9 +55,13 @@ impl Batches {
             last,
         }
     }
+}
+
+impl Iterator for Batches {
+    type Item = Result<Batch, TrainError>;
 
     /// The next step's batch; `None` after the last.
-    pub fn next(&mut self) -> Option<Result<Batch, TrainError>> {
+    fn next(&mut self) -> Option<Self::Item> {
         if self.next > self.last {
             return None;
         }

@@ -286,7 +286,7 @@ impl TrainConfig {
                 return Err(format!("{field} is {value}, must be {low} to {high}"));
             }
         }
-        if self.data.crop % multiple != 0 {
+        if !self.data.crop.is_multiple_of(multiple) {
             let crop = self.data.crop;
             return Err(format!(
                 "data.crop is {crop}, must be a multiple of {multiple} for this network"
