@@ -80,7 +80,7 @@ fn depthwise_row_body<const FMA: bool>(rows: &[&[f32]; 3], kernel: &Depthwise, y
     }
 }
 
-/// Block of channels after block, along the row, with the block's weights in registers.
+/// Pixel after pixel, so that the three rows are read as three streams.
 #[inline(always)]
 fn blocks<const FMA: bool>(
     rows: &[&[f32]; 3],
@@ -89,33 +89,31 @@ fn blocks<const FMA: bool>(
     f: impl Fn(f32) -> f32 + Copy,
 ) {
     let c = kernel.channels;
-    for first in (0..c).step_by(WIDTH) {
-        let lanes = WIDTH.min(c - first);
-        let bias = load(&kernel.bias, first, lanes);
-        let mut weight = [[0.0; WIDTH]; 9];
-        for (tap, w) in weight.iter_mut().enumerate() {
-            *w = load(&kernel.weight, tap * c + first, lanes);
-        }
-        for x in 0..kernel.width {
-            let mut sum = bias;
-            // Columns of taps that are inside.
-            let from = usize::from(x == 0);
-            let to = if x + 1 == kernel.width { 2 } else { 3 };
-            if (from, to, lanes) == (0, 3, WIDTH) {
+    for (x, y) in y.chunks_exact_mut(c).enumerate() {
+        // Columns of taps that are inside.
+        let from = usize::from(x == 0);
+        let to = if x + 1 == kernel.width { 2 } else { 3 };
+        let interior = (from, to) == (0, 3);
+        for first in (0..c).step_by(WIDTH) {
+            let lanes = WIDTH.min(c - first);
+            let mut sum = load(&kernel.bias, first, lanes);
+            if interior && lanes == WIDTH {
                 for tap in 0..9 {
                     let at = (x + tap % 3 - 1) * c + first;
-                    add::<FMA>(&mut sum, &load(rows[tap / 3], at, WIDTH), &weight[tap]);
+                    let weight = load(&kernel.weight, tap * c + first, WIDTH);
+                    add::<FMA>(&mut sum, &load(rows[tap / 3], at, WIDTH), &weight);
                 }
             } else {
                 for tap in (0..9).filter(|tap| (from..to).contains(&(tap % 3))) {
                     let at = (x + tap % 3 - 1) * c + first;
-                    add::<FMA>(&mut sum, &load(rows[tap / 3], at, lanes), &weight[tap]);
+                    let weight = load(&kernel.weight, tap * c + first, lanes);
+                    add::<FMA>(&mut sum, &load(rows[tap / 3], at, lanes), &weight);
                 }
             }
             for s in &mut sum {
                 *s = f(*s);
             }
-            store(y, x * c + first, lanes, &sum);
+            store(y, first, lanes, &sum);
         }
     }
 }

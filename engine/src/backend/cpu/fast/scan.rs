@@ -13,6 +13,9 @@ use crate::graph::ScanSpec;
 /// Most states a channel may have: the states of a block live on the stack.
 const MAX_STATES: usize = 64;
 
+/// Tokens between the one that is computed and the one that is fetched into the cache.
+const AHEAD: isize = 8;
+
 struct Scan {
     spec: ScanSpec,
     pictures: usize,
@@ -220,6 +223,14 @@ fn recurrence<const FMA: bool, const TIED: bool, const FULL: bool, const N: usiz
         for _ in 0..lane.counts[1] {
             let at = pixel as usize;
             let p = &lane.p[at * lane.stride..][..rank + 2 * states];
+            // Along columns every token lies on lines of its own.
+            let ahead = pixel + AHEAD * lane.steps[1];
+            prefetch(lane.v, ahead * lane.channels as isize);
+            prefetch(lane.p, ahead * lane.stride as isize);
+            prefetch(lane.p, ahead * lane.stride as isize + WIDTH as isize);
+            if lane.add {
+                prefetch_at(y.0, lane.offset as isize + ahead * lane.channels as isize);
+            }
             let (r, bc) = p.split_at(rank);
             let (b, c) = bc.split_at(states);
             let v = load(lane.v, at * lane.channels, lanes);
@@ -267,4 +278,22 @@ fn recurrence<const FMA: bool, const TIED: bool, const FULL: bool, const N: usiz
         }
         line += lane.steps[0];
     }
+}
+
+/// Asks for element `at` of `x`, which may lie outside, to be brought into the cache.
+#[inline(always)]
+fn prefetch(x: &[f32], at: isize) {
+    prefetch_at(x.as_ptr(), at);
+}
+
+#[inline(always)]
+fn prefetch_at(x: *const f32, at: isize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch does not access memory as far as the program can tell; any address may be given.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(x.wrapping_offset(at).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (x, at);
 }

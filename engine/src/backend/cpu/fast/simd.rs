@@ -50,7 +50,7 @@ pub(super) fn exp2<const FMA: bool>(x: f32) -> f32 {
     let p = mul_add::<FMA>(f, 1.546_144_7e-4, 1.339_086_7e-3);
     let p = mul_add::<FMA>(f, p, 9.618_057e-3);
     let p = mul_add::<FMA>(f, p, 5.550_357e-2);
-    let p = mul_add::<FMA>(f, p, 2.402_265_1e-1);
+    let p = mul_add::<FMA>(f, p, 2.402_265e-1);
     let p = mul_add::<FMA>(f, p, std::f32::consts::LN_2);
     let p = mul_add::<FMA>(f, p, 1.0);
     f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23))
@@ -72,7 +72,7 @@ pub(super) fn silu<const FMA: bool>(x: f32) -> f32 {
 /// GELU in its tanh form: ½(1 + tanh u) = σ(2u).
 #[inline(always)]
 pub(super) fn gelu<const FMA: bool>(x: f32) -> f32 {
-    const SCALE: f32 = 2.0 * 0.797_884_56;
+    const SCALE: f32 = 2.0 * 0.797_884_6;
     x * sigmoid::<FMA>(SCALE * mul_add::<FMA>(0.044_715 * x * x, x, x))
 }
 
