@@ -16,13 +16,17 @@ use crate::image::{Picture, Rgb32};
 /// Memory that the intermediates of one tile may take.
 pub const MEMORY_BUDGET: u64 = 1 << 30;
 
+/// Largest tile on the processor, in pixels: a tile there takes seconds, and a cancel waits for it.
+const PROCESSOR_TILE: usize = 640 * 640;
+
 /// Tiles are not halved below this many pixels when memory is short.
 const SMALLEST_TILE: usize = 64 * 64;
 
 /// How to restore.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
-    /// Side of a tile in pixels; 0 takes the whole picture if it fits `memory`, else the largest tiles that do.
+    /// Side of a tile in pixels; 0 takes the whole picture if it fits `memory`, else the largest
+    /// tiles that do (on the processor, at most some 640 pixels a side).
     pub tile: usize,
     /// How much of the restored picture to take, 0 (none) to 1 (all).
     pub strength: f32,
@@ -210,9 +214,16 @@ impl Restorer {
         let config = &self.checkpoint.config;
         let multiple = config.size_multiple();
         let budget = usize::try_from(options.memory / self.bytes_per_pixel).unwrap_or(usize::MAX);
-        let (slot, backend) = match (place, self.device.accelerator()) {
-            (Place::Accelerator, Some(backend)) => (&mut self.gpu, backend),
-            _ => (&mut self.cpu, self.device.processor()),
+        let (slot, backend, most) = match (place, self.device.accelerator()) {
+            (Place::Accelerator, Some(backend)) => (&mut self.gpu, backend, budget),
+            _ => (
+                &mut self.cpu,
+                self.device.processor(),
+                match options.tile {
+                    0 => budget.min(PROCESSOR_TILE),
+                    _ => budget,
+                },
+            ),
         };
         let runner = match slot {
             Some(runner) => runner,
@@ -224,7 +235,7 @@ impl Restorer {
                 width,
                 height,
                 options.tile,
-                budget.min(runner.limit),
+                most.min(runner.limit),
                 multiple,
             );
             match runner.run(config, &plan, input, monitor) {

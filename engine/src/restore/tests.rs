@@ -252,6 +252,24 @@ fn short_memory_halves_the_tiles_once() {
 }
 
 #[test]
+fn the_processor_takes_tiles_unless_told_otherwise() {
+    let p = picture(900, 800);
+    for (tile, count) in [(0, 2), (4000, 1)] {
+        let cpu = Fake::new("cpu", Behaviour::Brighten);
+        let device = Arc::new(Device::new(None, cpu.clone()));
+        let mut restorer = Restorer::new(device, checkpoint(|_| ())).unwrap();
+        let options = Options {
+            tile,
+            ..Options::default()
+        };
+        let done = restorer.restore(&p, &options, &mut go_on).unwrap();
+        assert!(brightened(&p, &done.picture));
+        assert!(cpu.runs.load(Ordering::Relaxed) >= count);
+        assert_eq!(cpu.runs.load(Ordering::Relaxed) == 1, count == 1);
+    }
+}
+
+#[test]
 fn failures_of_both_devices_are_errors() {
     for behaviour in [Behaviour::NotANumber, Behaviour::Blank] {
         let gpu = Fake::new("gpu", behaviour);
