@@ -33,13 +33,17 @@ fn compare(checkpoint: &Path, folder: &Path, height: usize, width: usize) {
     let weights: Vec<&[f32]> = loaded.weights.iter().map(Vec::as_slice).collect();
     let output = run_graph(&network.graph, &[&input], &weights).remove(0);
     let pair = folder.join("pair.safetensors");
-    let tensors = [("input", dims(x), input), ("output", dims(y), output)].map(|(name, dims, data)| {
-        let bytes: Vec<u8> = data.iter().flat_map(|v| v.to_le_bytes()).collect();
-        (name, dims, bytes)
+    let tensors =
+        [("input", dims(x), input), ("output", dims(y), output)].map(|(name, dims, data)| {
+            let bytes: Vec<u8> = data.iter().flat_map(|v| v.to_le_bytes()).collect();
+            (name, dims, bytes)
+        });
+    let views = tensors.iter().map(|(name, dims, bytes)| {
+        (
+            *name,
+            TensorView::new(Dtype::F32, dims.clone(), bytes).unwrap(),
+        )
     });
-    let views = tensors
-        .iter()
-        .map(|(name, dims, bytes)| (*name, TensorView::new(Dtype::F32, dims.clone(), bytes).unwrap()));
     serialize_to_file(views, None, &pair).unwrap();
     let out = Command::new(python)
         .arg(root().join("tests/reference/compare.py"))
@@ -57,9 +61,22 @@ fn twin_agrees_on_every_switch() {
     let base = small();
     let variants = [
         base.clone(),
-        NetworkConfig { patch: 2, ffn: Ffn::None, ..base.clone() },
-        NetworkConfig { ffn: Ffn::ChannelAttention, tied_decay: true, ..base.clone() },
-        NetworkConfig { scale: 2, noise_map: true, directions: 2, ..base },
+        NetworkConfig {
+            patch: 2,
+            ffn: Ffn::None,
+            ..base.clone()
+        },
+        NetworkConfig {
+            ffn: Ffn::ChannelAttention,
+            tied_decay: true,
+            ..base.clone()
+        },
+        NetworkConfig {
+            scale: 2,
+            noise_map: true,
+            directions: 2,
+            ..base
+        },
     ];
     for (i, config) in variants.into_iter().enumerate() {
         let network = Network::build(&config, 1, 8, 8).unwrap();
