@@ -389,6 +389,17 @@ mod tests {
     }
 
     #[test]
+    fn the_shipped_recipes_are_valid() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/recipes");
+        let mut recipes = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            TrainConfig::load(entry.unwrap().path()).unwrap();
+            recipes += 1;
+        }
+        assert!(recipes >= 2);
+    }
+
+    #[test]
     fn fields_of_a_preset_can_be_changed() {
         let text = format!("{SMALLEST}\n[network]\npreset = \"tiny\"\nstates = 4\nffn = \"none\"");
         let network = load(&text).unwrap().network.config();
