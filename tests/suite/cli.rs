@@ -1,120 +1,14 @@
 //! The program as a user runs it: exit codes, messages, files.
-//!
-//! The test binary starts itself again as the program ([`program`]), so that
-//! nothing depends on where cargo put another binary.
 
+#[cfg(unix)]
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+#[cfg(unix)]
+use std::process::Command;
 
 use serpent_engine::image::{BitDepth, Colour, Picture};
 
-use crate::models::{identity, picture, save, save_picture, small};
-
-const ARGS: &str = "SERPENT_TEST_ARGS";
-const MARK: &str = "=== serpent ===";
-
-/// Not a test: the program, when this binary is started by [`command`].
-#[test]
-fn program() {
-    let Ok(args) = std::env::var(ARGS) else {
-        return;
-    };
-    let args: Vec<String> = serde_json::from_str(&args).unwrap();
-    println!("{MARK}");
-    let code = serpent::cli::main_from(std::iter::once("serpent".to_owned()).chain(args));
-    let number = (0..=255u8).find(|&n| ExitCode::from(n) == code).unwrap();
-    std::process::exit(number.into());
-}
-
-/// What the program did.
-struct Ran {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl Ran {
-    /// Its lines on standard error.
-    fn lines(&self) -> Vec<&str> {
-        self.err.lines().collect()
-    }
-}
-
-/// A folder to work in, with a model called `small` in `models`.
-struct Desk(tempfile::TempDir);
-
-impl Desk {
-    fn new() -> Self {
-        let desk = Self(tempfile::tempdir().unwrap());
-        std::fs::create_dir(desk.at("models")).unwrap();
-        save(&small(|_| ()), &desk.at("models/small.safetensors"));
-        desk
-    }
-
-    fn at(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command
-            .args(["--exact", "cli::program", "--nocapture", "--test-threads=1"])
-            .env(ARGS, serde_json::to_string(args).unwrap())
-            .env("SERPENT_MODELS", self.at("models"))
-            .env_remove("RUST_LOG")
-            // Without it some drivers print to standard error.
-            .env("XDG_RUNTIME_DIR", self.0.path())
-            .current_dir(self.0.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        command
-    }
-
-    fn run(&self, args: &[&str]) -> Ran {
-        let output = self.command(args).output().unwrap();
-        let out = String::from_utf8(output.stdout).unwrap();
-        Ran {
-            code: output.status.code(),
-            out: out
-                .split_once(&format!("{MARK}\n"))
-                .map_or(String::new(), |(_, rest)| rest.to_owned()),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-
-    /// `restore` on the processor with the small model.
-    fn restore(&self, args: &[&str]) -> Ran {
-        self.run(&[&["restore", "--device", "cpu", "-m", "small"], args].concat())
-    }
-
-    /// All files below a folder, by their path from it.
-    fn files(&self, folder: &str) -> Vec<String> {
-        fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
-            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-                if entry.path().is_dir() {
-                    walk(&entry.path(), found);
-                } else {
-                    found.push(entry.path());
-                }
-            }
-        }
-        let mut found = Vec::new();
-        walk(&self.at(folder), &mut found);
-        let inner = |p: &PathBuf| p.strip_prefix(self.at(folder)).unwrap().to_owned();
-        let mut names: Vec<String> = found
-            .iter()
-            .map(|p| inner(p).to_string_lossy().replace('\\', "/"))
-            .collect();
-        names.sort();
-        names
-    }
-
-    fn picture(&self, name: &str, width: usize, height: usize) {
-        save_picture(&picture(width, height), &self.at(name));
-    }
-}
+use crate::models::{identity, save, save_picture, small};
+use crate::program::Desk;
 
 /// CRC-32 of a PNG chunk (PNG specification, annex D).
 fn crc(bytes: &[u8]) -> u32 {

@@ -7,6 +7,7 @@ mod models;
 mod naga;
 mod network;
 mod parity;
+mod program;
 mod reference;
 mod restore;
 mod runtime;

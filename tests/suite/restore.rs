@@ -3,10 +3,11 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use serpent_engine::backend::wgpu::list_devices;
 use serpent_engine::checkpoint::Checkpoint;
 use serpent_engine::image::{Colour, Picture};
 use serpent_engine::metrics::psnr;
-use serpent_engine::restore::{Device, Options, Restorer};
+use serpent_engine::restore::{Device, DeviceChoice, Options, Restorer};
 
 use crate::models::{identity, picture, small};
 
@@ -92,5 +93,35 @@ fn any_size_works() {
                 assert!(done.samples().iter().all(|v| (0.0..=1.0).contains(v)));
             }
         }
+    }
+}
+
+#[test]
+fn a_graphics_device_gives_what_the_processor_gives() {
+    let Some(info) = list_devices().into_iter().next() else {
+        eprintln!("skipped: no graphics device, not even a software one");
+        return;
+    };
+    let device = Arc::new(Device::open(&DeviceChoice::Named(info.name), None).unwrap());
+    for scale in [1, 2] {
+        let p = picture(45, 37);
+        let model = small(|c| c.scale = scale);
+        let cpu = restore(model.clone(), &p, 32);
+        let mut restorer = Restorer::new(device.clone(), Arc::new(model)).unwrap();
+        let options = Options {
+            tile: 32,
+            ..Options::default()
+        };
+        let gpu = restorer
+            .restore(&p, &options, &mut |_, _| ControlFlow::Continue(()))
+            .unwrap();
+        assert_eq!((gpu.device.as_str(), gpu.notes.len()), (device.name(), 0));
+        let worst = cpu
+            .samples()
+            .iter()
+            .zip(gpu.picture.samples())
+            .map(|(a, b)| (a - b).abs())
+            .fold(0f32, f32::max);
+        assert!(worst < 1e-4, "scale {scale}: {worst}");
     }
 }

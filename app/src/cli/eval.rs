@@ -11,19 +11,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use clap::ValueEnum;
 use serde::Serialize;
-use serpent_engine::checkpoint::{Checkpoint, Task};
+use serpent_engine::checkpoint::Checkpoint;
 use serpent_engine::image::resize::{Factor, bicubic};
 use serpent_engine::image::{Picture, Rgb32};
-use serpent_engine::metrics::{Protocol, Quality, compare, psnr};
+use serpent_engine::metrics::{Quality, compare, psnr};
 use serpent_engine::restore::batch::{BatchRequest, plan_batch};
 use serpent_engine::restore::{Engine, Event, Job, Options, Source};
-use serpent_engine::train::degrade::{Degradation, Purpose, apply_all, rng};
+use serpent_engine::train::degrade::{Purpose, apply_all, rng};
 
 use super::common::{Global, Outcome, interrupt_flag, library};
 use super::compare::finite;
 use super::degrade::with_degraded;
+use super::eval_task::EvalTask;
 use super::screen::Screen;
 use super::table::table;
 
@@ -57,72 +57,6 @@ pub(super) struct EvalArgs {
     /// Also print every picture's figures
     #[arg(long, short)]
     verbose: bool,
-}
-
-/// What can be evaluated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum EvalTask {
-    /// White Gaussian noise
-    Denoise,
-    /// Gaussian blur, 61 taps, with noise of 0.05 (12.75 of 255)
-    Deblur,
-    /// Antialiased bicubic shrinking by the model's scale
-    SuperResolve,
-    /// JPEG compression
-    Jpeg,
-}
-
-impl EvalTask {
-    fn of(model: &Checkpoint) -> Self {
-        match model.task {
-            Task::Denoise | Task::Mixed => Self::Denoise,
-            Task::Deblur => Self::Deblur,
-            Task::SuperResolve => Self::SuperResolve,
-            Task::Jpeg => Self::Jpeg,
-        }
-    }
-
-    fn levels(self, model: &Checkpoint) -> Vec<f32> {
-        match self {
-            Self::Denoise => vec![15.0, 25.0, 50.0],
-            Self::Deblur => vec![3.0],
-            Self::SuperResolve => vec![model.config.scale as f32],
-            Self::Jpeg => vec![10.0, 20.0, 30.0, 40.0],
-        }
-    }
-
-    fn degradations(self, level: f32) -> Vec<Degradation> {
-        let noise = |sigma: f32| Degradation::Noise {
-            sigma: sigma.into(),
-            clip: false,
-        };
-        match self {
-            Self::Denoise => vec![noise(level)],
-            Self::Deblur => {
-                let blur = Degradation::GaussianBlur {
-                    sigma: level.into(),
-                    taps: 61,
-                };
-                vec![blur, noise(12.75)]
-            }
-            Self::SuperResolve => vec![Degradation::Downscale {
-                factor: level as usize,
-            }],
-            Self::Jpeg => vec![Degradation::Jpeg {
-                quality: level.into(),
-            }],
-        }
-    }
-
-    fn protocol(self, level: f32) -> Protocol {
-        match self {
-            Self::SuperResolve => Protocol::Luma {
-                border: level as usize,
-            },
-            _ => Protocol::Rgb8,
-        }
-    }
 }
 
 /// One picture's figures.

@@ -9,6 +9,7 @@ mod compare;
 mod degrade;
 mod devices;
 mod eval;
+mod eval_task;
 mod models;
 mod restore;
 mod screen;
