@@ -104,14 +104,14 @@ fn main(
                     let g$I = x.y * rows[row + RV + NV + $Iu];
                     g_rate$I += g$I * s$I;
                     e += dot(g$I * c.rate$I, m$I);
-                    put_terms(b, 4u * $Iu, N - 4u * $Iu, local, x.y * h$I);
+                    put_terms(b, $Iu, local, x.y * h$I);
 #endfor
                     g_skip += x.y * x.x;
                     if (last.live) { work[e_at + last.place * D] = e * LN_2; }
                 }
-                sum_terms(j, N, reverse, local);
+                sum_terms(j, NV, reverse, local);
             }
-            write_sums(k, l, group2, offset, R + N, N, local);
+            write_sums(k, l, group2, offset, 0u, R + N, local);
         }
 
         var z = 0.0;
@@ -150,7 +150,7 @@ fn main(
                     q_b += dot(q$I, b$I);
                     u_ab += dot(c.rate$I * u$I, b$I);
                     u$I = d.a$I * q$I;
-                    put_terms(b, R + 4u * $Iu, N - 4u * $Iu, local, input * q$I);
+                    put_terms(b, RV + $Iu, local, input * q$I);
 #endfor
                     z += x.z - LN_2 * input * u_ab;
                     let g_raw = select(0.0, (x.x * q_b + z) * delta_slope(raw), there);
@@ -158,12 +158,12 @@ fn main(
                     g_bias += g_raw;
 #for I RV
                     g_w$I += g_raw * rows[row + $Iu];
-                    put_terms(b, 4u * $Iu, R - 4u * $Iu, local, g_raw * c.w_dt$I);
+                    put_terms(b, $Iu, local, g_raw * c.w_dt$I);
 #endfor
                 }
-                sum_terms(j, R + N, !reverse, local);
+                sum_terms(j, RV + NV, !reverse, local);
             }
-            write_sums(k, l, group2, offset, 0u, R + N, local);
+            write_sums(k, l, group2, offset, RV, R, local);
         }
 
         // This lane's sums over its chunk.

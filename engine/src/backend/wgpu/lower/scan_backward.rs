@@ -23,24 +23,23 @@ struct Cut {
 impl Cut {
     /// The largest sub-block, then the most lanes, that workgroup memory allows.
     fn new(sizes: &Sizes, chunk: usize) -> Self {
-        let rank = sizes.spec.rank;
-        let vectors = rank.div_ceil(4) + 2 * sizes.state_vectors();
-        let sums = rank + sizes.spec.states;
+        let (ranks, states) = (sizes.spec.rank.div_ceil(4), sizes.state_vectors());
         let mut lanes = MAX_LANES;
         loop {
-            for (sub, batch) in [(8, 1), (4, 1), (2, 1), (1, 1)] {
+            for (sub, batch) in [(8, 2), (8, 1), (4, 1), (2, 1), (1, 1)] {
                 let layout = Layout {
                     sub,
-                    ..Layout::new(sizes, lanes, vectors, chunk)
+                    ..Layout::new(sizes, lanes, ranks + 2 * states, chunk)
                 };
                 let workers = layout.channel_lanes * layout.group_chunks;
-                let outputs = batch * sums * layout.group_chunks;
-                let parts = (2 * workers / outputs).clamp(1, 16);
-                let parts = (1 << parts.ilog2()).min(layout.channel_lanes.next_power_of_two());
-                let floats = batch * sums * (workers + parts)
-                    + sub * sums * layout.group_chunks * parts
-                    + 4 * layout.group_chunks * sub * vectors;
-                if 4 * floats <= WORKGROUP_BYTES || (lanes == 1 && sub == 1) {
+                let sums = layout.group_chunks * (ranks + states);
+                // About one vector sum a lane.
+                let parts = (workers / (batch * sums)).clamp(1, 8);
+                let parts = 1 << parts.ilog2();
+                let vectors = batch * workers * (ranks + states)
+                    + parts * sub * sums
+                    + layout.group_chunks * sub * (ranks + 2 * states);
+                if 16 * vectors <= WORKGROUP_BYTES || (lanes == 1 && sub == 1) {
                     return Self {
                         layout,
                         batch,
@@ -82,6 +81,11 @@ pub(super) fn backward(graph: &Graph, node: &Node, spec: ScanSpec) -> Lowered {
             ("DIRECTIONS", directions.into()),
             ("BATCH", cut.batch.into()),
             ("PARTS", cut.parts.into()),
+            ("TERMS", layout.channel_lanes.div_ceil(cut.parts).into()),
+            (
+                "RAGGED",
+                (!layout.channel_lanes.is_multiple_of(cut.parts)).into(),
+            ),
         ]);
         lowered.dispatches.push(Dispatch {
             kernel: "scan_backward",
