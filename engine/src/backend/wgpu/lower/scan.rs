@@ -15,9 +15,9 @@ const ROW_BYTES: usize = 8192;
 /// than this leaves them.
 const WANTED_LANES: usize = 1 << 19;
 
-/// Shortest and longest chunk: shorter ones move more carries than tokens, longer ones
-/// gain nothing.
-const CHUNK_TOKENS: (usize, usize) = (16, 128);
+/// Shortest and longest chunk of the forward pass: shorter ones move more carries than
+/// tokens, longer ones gain nothing.
+const CHUNK_TOKENS: [usize; 2] = [16, 128];
 
 /// Sizes of one scan.
 #[derive(Clone, Copy, Debug)]
@@ -149,10 +149,9 @@ impl Layout {
     }
 }
 
-/// Tokens of a chunk: a power of two that leaves lanes for a large GPU.
-pub(super) fn chunk_tokens(sizes: &Sizes) -> usize {
+/// Tokens of a chunk: a power of two between two others that leaves lanes for a large GPU.
+pub(super) fn chunk_tokens(sizes: &Sizes, [least, most]: [usize; 2]) -> usize {
     let lanes = sizes.sequences() * sizes.tokens() * sizes.channels;
-    let (least, most) = CHUNK_TOKENS;
     let wanted = (lanes / WANTED_LANES).clamp(least, most);
     1 << wanted.ilog2()
 }
@@ -263,7 +262,7 @@ fn forward(graph: &Graph, node: &Node, spec: ScanSpec) -> Lowered {
     let sizes = Sizes::of(graph, node, spec);
     let mut lowered = Lowered::default();
     let operands = pack(&mut lowered, &sizes, node);
-    let chunk = chunk_tokens(&sizes);
+    let chunk = chunk_tokens(&sizes, CHUNK_TOKENS);
     let states = carries(&mut lowered, &sizes, &operands, chunk, None);
     let row_vectors = spec.rank.div_ceil(4) + 2 * sizes.state_vectors();
     let layout = Layout::new(&sizes, MAX_LANES, row_vectors, chunk);

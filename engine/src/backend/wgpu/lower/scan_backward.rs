@@ -11,6 +11,9 @@ const WORKGROUP_BYTES: usize = 16384;
 /// Most lanes of a workgroup, where the terms of its sums leave room.
 const MAX_LANES: usize = 64;
 
+/// Shortest and longest chunk: each leaves carries of two scans and sums over its tokens.
+const CHUNK_TOKENS: [usize; 2] = [32, 128];
+
 /// How the last pass is cut: [`Layout`] and how channels are summed (`shared/scan_sums.wgsl`).
 struct Cut {
     layout: Layout,
@@ -59,7 +62,7 @@ pub(super) fn backward(graph: &Graph, node: &Node, spec: ScanSpec) -> Lowered {
     let operands = pack(&mut lowered, &sizes, node);
     let gy = Operand::Value(node.inputs[6]);
     let output = |i: usize| Operand::Value(node.outputs[i]);
-    let chunk = chunk_tokens(&sizes);
+    let chunk = chunk_tokens(&sizes, CHUNK_TOKENS);
     let states = carries(&mut lowered, &sizes, &operands, chunk, Some(gy));
 
     let cut = Cut::new(&sizes, chunk);
