@@ -74,7 +74,10 @@ impl Network {
     ) -> Result<Self, NetworkError> {
         config.validate()?;
         let multiple = config.size_multiple();
-        if batch * height * width == 0 || height % multiple != 0 || width % multiple != 0 {
+        if batch * height * width == 0
+            || !height.is_multiple_of(multiple)
+            || !width.is_multiple_of(multiple)
+        {
             return Err(NetworkError::Size {
                 width,
                 height,

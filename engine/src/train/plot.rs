@@ -30,7 +30,29 @@ fn draw(path: &Path, lines: &[LogLine]) -> Result<(), Box<dyn std::error::Error>
     let Some(&(last, _)) = losses.last() else {
         return Ok(());
     };
-    let root = BitMapBackend::new(path, SIZE).into_drawing_area();
+    // Encoded here: the plotting library's own encoder brings an older image library along.
+    let mut pixels = vec![0; (SIZE.0 * SIZE.1 * 3) as usize];
+    paint(&mut pixels, &losses, &psnrs, last)?;
+    let encoding = image::ExtendedColorType::Rgb8;
+    image::save_buffer_with_format(
+        path,
+        &pixels,
+        SIZE.0,
+        SIZE.1,
+        encoding,
+        image::ImageFormat::Png,
+    )?;
+    Ok(())
+}
+
+/// Both curves into 8-bit RGB pixels of [`SIZE`].
+fn paint(
+    pixels: &mut [u8],
+    losses: &[(f64, f64)],
+    psnrs: &[(f64, f64)],
+    last: f64,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let root = BitMapBackend::with_buffer(pixels, SIZE).into_drawing_area();
     root.fill(&WHITE)?;
     let (upper, lower) = match psnrs.is_empty() {
         true => (root.clone(), None),
@@ -40,19 +62,19 @@ fn draw(path: &Path, lines: &[LogLine]) -> Result<(), Box<dyn std::error::Error>
         }
     };
     let steps = 0.0..last.max(1.0);
-    let (low, high) = bounds(&losses);
+    let (low, high) = bounds(losses);
     let (low, high) = (low / 1.1, high * 1.1);
     let y = (low..high)
         .log_scale()
         .with_key_points(logarithmic_marks(low, high));
-    curve(&upper, "loss", steps.clone(), y, &losses, BLUE, &|v| {
+    curve(&upper, "loss", steps.clone(), y, losses, BLUE, &|v| {
         format!("{}", (v * 1e6).round() / 1e6)
     })?;
     if let Some(lower) = lower {
-        let (low, high) = bounds(&psnrs);
+        let (low, high) = bounds(psnrs);
         let y = low - 0.2..high + 0.2;
         let label = "validation PSNR in dB (averaged weights)";
-        curve(&lower, label, steps, y, &psnrs, RED, &|v| format!("{v:.2}"))?;
+        curve(&lower, label, steps, y, psnrs, RED, &|v| format!("{v:.2}"))?;
     }
     root.present()?;
     Ok(())
