@@ -110,7 +110,7 @@ fn untrained_network_is_the_identity_on_every_executor() {
     assert_eq!(reference(&network, &input, &weights)[0], input, "reference");
     let fused = fuse(network.graph.clone());
     assert_eq!(
-        run_on_gpu(&fused, &[input.clone()], &weights)[0],
+        run_on_gpu(&fused, std::slice::from_ref(&input), &weights)[0],
         input,
         "WGSL"
     );
@@ -122,6 +122,6 @@ fn same_input_gives_the_same_output() {
     let weights = lively_weights(&network, 8);
     let input = picture(&network, 9);
     let fused = fuse(network.graph.clone());
-    let first = run_on_gpu(&fused, &[input.clone()], &weights);
+    let first = run_on_gpu(&fused, std::slice::from_ref(&input), &weights);
     assert_eq!(first, run_on_gpu(&fused, &[input], &weights));
 }
