@@ -22,6 +22,20 @@ fn program() {
     std::process::exit(number.into());
 }
 
+/// This binary as `serpent` with these arguments.
+pub fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args([
+            "--exact",
+            "program::program",
+            "--nocapture",
+            "--test-threads=1",
+        ])
+        .env(ARGS, serde_json::to_string(args).unwrap());
+    command
+}
+
 /// What the program did.
 pub struct Ran {
     pub code: Option<i32>,
@@ -52,15 +66,8 @@ impl Desk {
     }
 
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(std::env::current_exe().unwrap());
+        let mut command = command(args);
         command
-            .args([
-                "--exact",
-                "program::program",
-                "--nocapture",
-                "--test-threads=1",
-            ])
-            .env(ARGS, serde_json::to_string(args).unwrap())
             .env("SERPENT_MODELS", self.at("models"))
             .env_remove("RUST_LOG")
             // Without it some drivers print to standard error.

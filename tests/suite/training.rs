@@ -1,7 +1,7 @@
 //! Training end to end: a network learns a picture by heart on WGSL, and a killed run resumes exactly.
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use serpent_engine::backend::{Backend, StepSettings, TrainingState};
@@ -10,6 +10,8 @@ use serpent_engine::graph::{Loss, Op, differentiate, fuse_backward};
 use serpent_engine::network::{Network, NetworkConfig, Preset, initial_weights};
 use serpent_engine::train::{Log, LogLine};
 use serpent_tests::gpu;
+
+use crate::program::command;
 
 const SIDE: usize = 64;
 
@@ -140,13 +142,7 @@ fn start(folder: &Path, run: &str, more: &[&str]) -> Child {
     let device = gpu().name();
     let mut args = vec!["train", config.to_str().unwrap(), "--device", device];
     args.extend(more);
-    // The test binary is the program too: see `cli::program`.
-    Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "cli::program", "--nocapture"])
-        .env("SERPENT_TEST_ARGS", serde_json::to_string(&args).unwrap())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap()
+    command(&args).stdout(Stdio::null()).spawn().unwrap()
 }
 
 /// Number, loss, gradient norm and learning rate of each logged step; validations.
