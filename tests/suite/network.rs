@@ -15,7 +15,8 @@ pub fn small() -> NetworkConfig {
     }
 }
 
-fn variants() -> Vec<NetworkConfig> {
+/// Every switch of the network at that size.
+pub fn variants() -> Vec<NetworkConfig> {
     let base = small();
     vec![
         base.clone(),

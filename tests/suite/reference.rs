@@ -10,10 +10,10 @@ use safetensors::tensor::{Dtype, TensorView, serialize_to_file};
 use serpent_engine::backend::cpu::reference::run_graph;
 use serpent_engine::checkpoint::{Checkpoint, Precision, Task};
 use serpent_engine::graph::elements;
-use serpent_engine::network::{Ffn, Network, NetworkConfig};
+use serpent_engine::network::Network;
 use serpent_tests::Fill;
 
-use crate::network::{lively_weights, small};
+use crate::network::{lively_weights, variants};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -58,27 +58,7 @@ fn compare(checkpoint: &Path, folder: &Path, height: usize, width: usize) {
 #[test]
 fn twin_agrees_on_every_switch() {
     let folder = tempfile::tempdir().unwrap();
-    let base = small();
-    let variants = [
-        base.clone(),
-        NetworkConfig {
-            patch: 2,
-            ffn: Ffn::None,
-            ..base.clone()
-        },
-        NetworkConfig {
-            ffn: Ffn::ChannelAttention,
-            tied_decay: true,
-            ..base.clone()
-        },
-        NetworkConfig {
-            scale: 2,
-            noise_map: true,
-            directions: 2,
-            ..base
-        },
-    ];
-    for (i, config) in variants.into_iter().enumerate() {
+    for (i, config) in variants().into_iter().enumerate() {
         let network = Network::build(&config, 1, 8, 8).unwrap();
         let checkpoint = Checkpoint {
             weights: lively_weights(&network, 20 + i as u64),
