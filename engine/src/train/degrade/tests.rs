@@ -486,23 +486,3 @@ fn impossible_settings_are_refused_by_name() {
         );
     }
 }
-
-/// `cargo test --release degrade::tests::speed -- --ignored --nocapture`
-#[test]
-#[ignore = "a measurement, not a check"]
-fn speed() {
-    let clean = scene(128, 128);
-    for step in all() {
-        let start = std::time::Instant::now();
-        let mut count = 0;
-        while start.elapsed().as_millis() < 500 {
-            std::hint::black_box(step.apply(&clean, &mut generator(count)).unwrap());
-            count += 1;
-        }
-        let rate = count as f64 / start.elapsed().as_secs_f64();
-        println!(
-            "{:>18}: {rate:8.0} crops of 128x128 a second on one core",
-            step.kind()
-        );
-    }
-}
