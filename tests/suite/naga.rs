@@ -162,6 +162,14 @@ fn optimiser_kernels_translate_everywhere() {
 }
 
 #[test]
+fn sums_of_partial_sums_translate_everywhere() {
+    for vec4 in [false, true] {
+        let text = shader::source("row_sums", &[("VEC4", vec4.into())]).expect("kernel is there");
+        check(&text, None).unwrap_or_else(|problem| panic!("VEC4 {vec4}: {problem}"));
+    }
+}
+
+#[test]
 fn kernel_files_are_short_and_say_what_they_do() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shaders");
     let mut files = 0;

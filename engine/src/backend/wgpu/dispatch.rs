@@ -80,11 +80,31 @@ pub struct Dispatch {
     pub workgroups: [u32; 3],
 }
 
+/// `out [len] = Σ_r partials[r, start..start + len]`: the last stage of a sum, in a fixed order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowSum {
+    /// The temporary of 32-bit values: index into [`Lowered::scratch`].
+    pub partials: usize,
+    /// Where its first row begins, in values.
+    pub start: usize,
+    /// Values from one row's begin to the next one's.
+    pub stride: usize,
+    /// Number of rows.
+    pub rows: usize,
+    /// Values of a row that are summed.
+    pub len: usize,
+    /// The result, kept in 32 bits.
+    pub out: ValueId,
+}
+
 /// A node as dispatches in order, with its temporaries.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Lowered {
     /// Launches, each seeing what the ones before it wrote.
     pub dispatches: Vec<Dispatch>,
+    /// What is summed after the dispatches. The plan gathers sums that nothing waits for,
+    /// the gradients of parameters, from many nodes in one launch.
+    pub sums: Vec<RowSum>,
     /// Bytes of each temporary.
     pub scratch: Vec<u64>,
 }

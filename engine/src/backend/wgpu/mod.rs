@@ -14,6 +14,7 @@ mod pace;
 mod pipeline;
 mod plan;
 mod profile;
+mod row_sums;
 pub mod shader;
 mod staging;
 mod trainer;

@@ -109,7 +109,7 @@ pub(super) struct Launch {
     pub(super) kernel: &'static str,
     /// Rough floating-point operations, to split submissions.
     pub(super) work: f64,
-    /// Index of the node it belongs to; `usize::MAX` for the optimiser's.
+    /// Index of the node it belongs to; `usize::MAX` for the optimiser's and for gathered sums.
     pub(super) node: usize,
 }
 

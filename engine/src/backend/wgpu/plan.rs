@@ -10,8 +10,12 @@ use super::context::Context;
 use super::dispatch::{Access, Dispatch, Lowered, Operand};
 use super::lower::lower;
 use super::pipeline::{Launch, PipelineKey, Slice};
+use super::row_sums::{RowSums, Schedule, place_scratch};
 use crate::backend::BackendError;
 use crate::graph::{Graph, Node, Step, ValueId, node_cost, plan_memory};
+
+/// Bytes of the smallest uniform.
+const UNIFORM_BYTES: u64 = 16;
 
 /// A graph bound to a device.
 pub(super) struct Program {
@@ -39,9 +43,16 @@ impl Program {
             .iter()
             .map(|node| lower(graph, node, context.capabilities))
             .collect::<Result<Vec<_>, _>>()?;
-        let (values, scratch, buffers) = allocate(context, graph, &lowered, outside, keep)?;
+        let lasts = |v: ValueId| outside.contains_key(&v) || keep.contains(&v);
+        let budget = Schedule::budget(context.limits.max_storage_buffer_binding_size);
+        let schedule = Schedule::new(graph, &lowered, lasts, budget);
+        let allocation = allocate(context, graph, &lowered, &schedule, outside, keep)?;
+        let (values, scratch, mut buffers) = allocation;
         compile(context, &lowered)?;
         let (uniforms, offsets) = uniforms(context, &lowered)?;
+        let mut offsets = offsets.into_iter();
+        let sums = RowSums::new(context, &schedule, &values, &scratch)?;
+        buffers.extend(sums.table.clone());
         let mut launches = Vec::new();
         for (index, (node, low)) in graph.nodes.iter().zip(&lowered).enumerate() {
             let cost = node_cost(graph, node);
@@ -59,7 +70,7 @@ impl Program {
                     .ok_or_else(|| {
                         context.refused(&what, "a binding names a value that does not exist")
                     })?;
-                let (offset, bytes) = offsets[launches.len()];
+                let (offset, bytes) = offsets.next().unwrap_or_default();
                 let params = Slice {
                     buffer: uniforms.clone(),
                     offset,
@@ -78,6 +89,8 @@ impl Program {
                     ..launch
                 });
             }
+            let params = Slice::start(&uniforms, UNIFORM_BYTES);
+            launches.extend(sums.launches(context, index, &params)?);
         }
         Ok(Self {
             context: context.clone(),
@@ -147,13 +160,14 @@ fn uniforms(
             let offset = bytes.len();
             bytes.extend_from_slice(bytemuck::cast_slice(&dispatch.params));
             // A uniform struct's size is a multiple of 16 and never zero.
-            let size = (4 * dispatch.params.len()).next_multiple_of(16).max(16);
+            let size = (4 * dispatch.params.len()).next_multiple_of(16);
+            let size = size.max(UNIFORM_BYTES as usize);
             bytes.resize((offset + size).next_multiple_of(alignment), 0);
             (offset as u64, size as u64)
         });
         offsets.push(entry);
     }
-    bytes.resize(bytes.len().max(16), 0);
+    bytes.resize(bytes.len().max(UNIFORM_BYTES as usize), 0);
     let usage = BufferUsages::UNIFORM | BufferUsages::COPY_DST;
     let buffer = context.buffer("the dispatches' parameters", bytes.len() as u64, usage)?;
     context.queue.write_buffer(&buffer, 0, &bytes);
@@ -167,6 +181,7 @@ fn allocate(
     context: &Context,
     graph: &Graph,
     lowered: &[Lowered],
+    schedule: &Schedule,
     outside: &HashMap<ValueId, Slice>,
     keep: &[ValueId],
 ) -> Result<Allocation, BackendError> {
@@ -182,7 +197,7 @@ fn allocate(
         sizes.push((!outside.contains_key(&ValueId(i))).then_some(bytes));
     }
     let mut steps = Vec::with_capacity(graph.nodes.len());
-    for (node, low) in graph.nodes.iter().zip(lowered) {
+    for (i, (node, low)) in graph.nodes.iter().zip(lowered).enumerate() {
         if let Some(&bytes) = low.scratch.iter().find(|&&b| b > limit) {
             let what = format!("a temporary of {}", describe(node));
             return Err(context.out_of_memory(&what, bytes, limit));
@@ -193,15 +208,18 @@ fn allocate(
             scratch: low
                 .scratch
                 .iter()
-                .map(|b| b.next_multiple_of(4).max(4))
+                .zip(&schedule.places[i])
+                .filter(|(_, waits)| waits.is_none())
+                .map(|(b, _)| b.next_multiple_of(4).max(4))
                 .collect(),
         });
     }
     let plan = plan_memory(&steps, &sizes, &ids(keep));
     let usage = BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST;
-    let total = plan.total_bytes();
+    let total = plan.total_bytes() + schedule.bytes;
     let mut buffers: Vec<wgpu::Buffer> = Vec::with_capacity(plan.buffers.len());
-    for &bytes in &plan.buffers {
+    let waiting = (schedule.bytes > 0).then_some(schedule.bytes);
+    for &bytes in plan.buffers.iter().chain(&waiting) {
         match context.buffer("intermediates", bytes.max(4), usage) {
             Ok(buffer) => buffers.push(buffer),
             Err(error) => {
@@ -239,5 +257,7 @@ fn allocate(
                 .collect()
         })
         .collect();
+    let waiting = buffers.get(plan.buffers.len());
+    let scratch = place_scratch(schedule, lowered, waiting, scratch);
     Ok((values, scratch, buffers))
 }

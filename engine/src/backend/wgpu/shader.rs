@@ -26,7 +26,9 @@ const KERNELS: &[&[(&str, &str)]] = &[
     // linear
     shaders!("": "matmul", "matmul_coop"),
     // scan
-    shaders!("": "scan_pack", "scan_chunk", "scan_carry", "scan_emit", "scan_backward", "scan_unpack"),
+    shaders!("": "scan_pack", "scan_chunk", "scan_carry", "scan_emit", "scan_backward"),
+    // sums
+    shaders!("": "row_sums"),
     // norm
     shaders!("":
         "layer_norm",

@@ -2,7 +2,7 @@
 
 use super::super::dispatch::{Access, Constant, Dispatch, Lowered, Operand, fold};
 use super::pointwise::activation_code;
-use super::reduce::{Lanes, MAX_PARTIAL_ROWS, WORKGROUP, reduce_rows};
+use super::reduce::{Lanes, MAX_PARTIAL_ROWS, WORKGROUP, sum_rows};
 use crate::graph::{Graph, Node, Op};
 
 /// Pixels of a row that one lane of `conv3x3` makes.
@@ -84,7 +84,7 @@ fn conv(node: &Node, x: &[usize], y: &[usize], transposed: bool) -> Lowered {
             params: words(&[batch, height, width, tiles]),
             workgroups: fold(groups * output_blocks),
         }],
-        scratch: Vec::new(),
+        ..Lowered::default()
     }
 }
 
@@ -123,8 +123,13 @@ fn conv_backward_weight(node: &Node, gy: &[usize], inputs: usize) -> Lowered {
         params: words(&[batch, height, width, strips, segments]),
         workgroups: fold(output_blocks * input_blocks * segments),
     });
-    let out = Operand::Value(node.outputs[0]);
-    reduce_rows(&mut lowered, partials, out, segments * splits, len);
+    sum_rows(
+        &mut lowered,
+        partials,
+        node.outputs[0],
+        segments * splits,
+        len,
+    );
     lowered
 }
 
@@ -187,7 +192,7 @@ fn depthwise(node: &Node, x: &[usize], more: &[(&'static str, Constant)]) -> Low
             params: strips.params(x),
             workgroups: fold(strips.items(x[0]) * strips.lanes.column_blocks()),
         }],
-        scratch: Vec::new(),
+        ..Lowered::default()
     }
 }
 
@@ -212,7 +217,6 @@ fn depthwise_backward_weight(node: &Node, x: &[usize]) -> Lowered {
         params,
         workgroups: fold(segments * blocks),
     });
-    let out = Operand::Value(node.outputs[0]);
-    reduce_rows(&mut lowered, partials, out, segments, len);
+    sum_rows(&mut lowered, partials, node.outputs[0], segments, len);
     lowered
 }

@@ -3,7 +3,7 @@
 use super::super::dispatch::{Capabilities, Lowered, Operand};
 use super::matmul::{Form, Launch, Operands, Product};
 use super::matmul_coop::cooperative;
-use super::reduce::reduce_rows;
+use super::reduce::sum_rows;
 use crate::graph::{Graph, Node, Op, elements};
 
 /// Dispatches of `node`, or nothing when its op is not of this family.
@@ -43,7 +43,7 @@ pub(super) fn lower(graph: &Graph, node: &Node, capabilities: Capabilities) -> O
             lowered
                 .dispatches
                 .push(launch.dispatch(&operands, partials));
-            reduce_rows(&mut lowered, partials, out, slabs, m * n);
+            sum_rows(&mut lowered, partials, node.outputs[0], slabs, m * n);
         }
     }
     Some(lowered)

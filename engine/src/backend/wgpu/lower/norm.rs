@@ -1,7 +1,7 @@
 //! LayerNorm, its fusion with the gate, and its backward.
 
 use super::super::dispatch::{Access, Constant, Dispatch, Lowered, Operand, fold};
-use super::reduce::{Lanes, MAX_PARTIAL_ROWS, reduce_rows};
+use super::reduce::{Lanes, MAX_PARTIAL_ROWS, sum_rows};
 use crate::graph::{Graph, LAYER_NORM_EPSILON, Node, Op, elements};
 
 /// How the lanes of a workgroup share the channels of its tokens.
@@ -55,7 +55,7 @@ fn forward(node: &Node, dims: &[usize]) -> Lowered {
             params: vec![tokens as u32],
             workgroups: fold(tokens.div_ceil(lanes.row_lanes())),
         }],
-        scratch: Vec::new(),
+        ..Lowered::default()
     }
 }
 
@@ -83,7 +83,7 @@ fn backward(node: &Node, dims: &[usize], accumulate: bool) -> Lowered {
         workgroups: fold(groups),
     });
     for (partial, &out) in partials.into_iter().zip(&node.outputs[1..]) {
-        reduce_rows(&mut lowered, partial, Operand::Value(out), groups, channels);
+        sum_rows(&mut lowered, partial, out, groups, channels);
     }
     lowered
 }

@@ -1,7 +1,7 @@
 //! Activations, gates, sums and channel scales, forward and backward.
 
 use super::super::dispatch::{Access, Constant, Dispatch, Lowered, Operand, fold};
-use super::reduce::{Lanes, MAX_PARTIAL_ROWS, Reduction, flat_groups, reduce};
+use super::reduce::{Lanes, MAX_PARTIAL_ROWS, Reduction, flat_groups, reduce, sum_rows};
 use crate::graph::{Activation, Graph, Node, Op, elements};
 
 /// Number of an activation in the shaders (`shared/lane_activation.wgsl`).
@@ -41,7 +41,7 @@ pub(super) fn flat(
             params,
             workgroups: flat_groups(count),
         }],
-        scratch: Vec::new(),
+        ..Lowered::default()
     }
 }
 
@@ -129,8 +129,13 @@ fn scale_backward(node: &Node, batches: usize, rows: usize, channels: usize) -> 
         params: words.map(|w| w as u32).to_vec(),
         workgroups: fold(groups_a_segment * segments),
     });
-    let out = Operand::Value(node.outputs[1]);
-    let sum = Reduction::sum(batches, segments, channels);
-    reduce(&mut lowered, partials, out, &sum);
+    let out = node.outputs[1];
+    match batches {
+        1 => sum_rows(&mut lowered, partials, out, segments, channels),
+        _ => {
+            let sum = Reduction::sum(batches, segments, channels);
+            reduce(&mut lowered, partials, Operand::Value(out), &sum);
+        }
+    }
     lowered
 }

@@ -1,8 +1,8 @@
 //! Sums over tokens and pixels, and their backward; the deterministic second
 //! stage of every gradient made of partial sums.
 
-use super::super::dispatch::{Access, Constant, Dispatch, Lowered, Operand, fold};
-use crate::graph::{Graph, Node, Op, elements};
+use super::super::dispatch::{Access, Constant, Dispatch, Lowered, Operand, RowSum, fold};
+use crate::graph::{Graph, Node, Op, ValueId, elements};
 
 /// Invocations of a workgroup of the kernels of these families.
 pub(super) const WORKGROUP: usize = 256;
@@ -65,18 +65,52 @@ impl Lowered {
     }
 }
 
-/// Appends the launches that compute `out [len] = Σ_r partials [rows, len]`.
+/// Appends what computes `out [len] = Σ_r partials [rows, len]`.
 ///
 /// Deterministic: a fixed order for given sizes, pairwise within blocks. Long
-/// sums take two stages with a temporary of their own.
-pub(super) fn reduce_rows(
+/// sums take another stage with a temporary of its own.
+pub(super) fn sum_rows(
     lowered: &mut Lowered,
     partials: Operand,
-    out: Operand,
+    out: ValueId,
     rows: usize,
     len: usize,
 ) {
-    reduce(lowered, partials, out, &Reduction::sum(1, rows, len));
+    sum_pieces(lowered, partials, rows, &[(out, len)]);
+}
+
+/// [`sum_rows`] of rows that hold several results, one after another.
+pub(super) fn sum_parts(
+    lowered: &mut Lowered,
+    graph: &Graph,
+    partials: Operand,
+    rows: usize,
+    outs: &[ValueId],
+) {
+    let pieces: Vec<_> = outs.iter().map(|&out| (out, graph.len(out))).collect();
+    sum_pieces(lowered, partials, rows, &pieces);
+}
+
+fn sum_pieces(lowered: &mut Lowered, partials: Operand, rows: usize, pieces: &[(ValueId, usize)]) {
+    let stride = pieces.iter().map(|(_, len)| len).sum();
+    let (partials, rows) = shorten(lowered, partials, &Reduction::sum(1, rows, stride));
+    let mut start = 0;
+    for &(out, len) in pieces {
+        let Operand::Scratch(partials) = partials else {
+            // Few rows of a value: nothing is gained by keeping it until later.
+            let sum = Reduction::sum(1, rows, len);
+            return reduce(lowered, partials, Operand::Value(out), &sum);
+        };
+        lowered.sums.push(RowSum {
+            partials,
+            start,
+            stride,
+            rows,
+            len,
+            out,
+        });
+        start += len;
+    }
 }
 
 /// `out [batches, len] = scale · Σ_r x [batches, rows, len]`.
@@ -104,8 +138,8 @@ impl Reduction {
     }
 }
 
-/// Appends the launches of a [`Reduction`].
-pub(super) fn reduce(lowered: &mut Lowered, x: Operand, out: Operand, r: &Reduction) {
+/// Lanes of one stage, and how many rows they take with few sums each.
+fn stage_lanes(r: &Reduction) -> (Lanes, usize) {
     // At least 8 lanes side by side where there are channels for them (128 bytes
     // of vectors); the rest of the workgroup goes over rows, but not more lanes than rows.
     let fewest = Lanes::new(r.len, 8);
@@ -114,10 +148,14 @@ pub(super) fn reduce(lowered: &mut Lowered, x: Operand, out: Operand, r: &Reduct
         column_lanes: WORKGROUP / row_lanes,
         ..fewest
     };
-    let stage_rows = row_lanes * ROWS_PER_LANE;
+    (lanes, row_lanes * ROWS_PER_LANE)
+}
+
+/// Appends the first stages of a long sum; what is left to sum, and its number of rows.
+fn shorten(lowered: &mut Lowered, x: Operand, r: &Reduction) -> (Operand, usize) {
+    let (lanes, stage_rows) = stage_lanes(r);
     if r.rows <= 4 * stage_rows {
-        stage(lowered, x, out, r, &lanes, 1);
-        return;
+        return (x, r.rows);
     }
     let segments = r.rows.div_ceil(stage_rows).min(MAX_PARTIAL_ROWS);
     // Whole segments only, so that none is empty.
@@ -125,11 +163,18 @@ pub(super) fn reduce(lowered: &mut Lowered, x: Operand, out: Operand, r: &Reduct
     let partials = lowered.temporary(r.batches * segments * r.len);
     let first = Reduction { scale: 1.0, ..*r };
     stage(lowered, x, partials, &first, &lanes, segments);
-    let second = Reduction {
+    let rest = Reduction {
         rows: segments,
         ..*r
     };
-    reduce(lowered, partials, out, &second);
+    shorten(lowered, partials, &rest)
+}
+
+/// Appends the launches of a [`Reduction`].
+pub(super) fn reduce(lowered: &mut Lowered, x: Operand, out: Operand, r: &Reduction) {
+    let (x, rows) = shorten(lowered, x, r);
+    let last = Reduction { rows, ..*r };
+    stage(lowered, x, out, &last, &stage_lanes(&last).0, 1);
 }
 
 /// One launch: each of `segments` equal runs of rows becomes one row.
@@ -170,8 +215,8 @@ pub(super) fn lower(graph: &Graph, node: &Node) -> Option<Lowered> {
     let mut lowered = Lowered::default();
     match node.op {
         Op::SumTokens => {
-            let r = Reduction::sum(1, elements(&x[..3]), x[3]);
-            reduce(&mut lowered, input, output, &r);
+            let tokens = elements(&x[..3]);
+            sum_rows(&mut lowered, input, node.outputs[0], tokens, x[3]);
         }
         Op::GlobalAveragePool => {
             let pixels = x[1] * x[2];
@@ -212,7 +257,6 @@ pub(super) fn flat_groups(count: usize) -> [u32; 3] {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
-    use crate::graph::ValueId;
 
     #[test]
     fn stages_cover_every_row_once() {

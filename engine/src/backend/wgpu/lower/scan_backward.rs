@@ -1,7 +1,7 @@
 //! The adjoint of the selective scan: carries of both scans, then every chunk in both ways.
 
 use super::super::dispatch::{Access, Dispatch, Lowered, Operand, fold};
-use super::reduce::reduce_rows;
+use super::reduce::{Reduction, reduce, sum_parts};
 use super::scan::{Layout, Sizes, carries, chunk_tokens, orders, pack};
 use crate::graph::{Graph, Node, ScanSpec, elements};
 
@@ -108,18 +108,10 @@ pub(super) fn backward(graph: &Graph, node: &Node, spec: ScanSpec) -> Lowered {
         });
     }
     if layout.channel_blocks > 1 {
-        reduce_rows(&mut lowered, gp, output(1), layout.channel_blocks, gp_len);
+        let sum = Reduction::sum(1, layout.channel_blocks, gp_len);
+        reduce(&mut lowered, gp, output(1), &sum);
     }
-    let row = lowered.temporary(row_len);
-    reduce_rows(&mut lowered, work, row, rows, row_len);
-    let mut bindings = vec![(row, Access::Read)];
-    bindings.extend((2..6).map(|i| (output(i), Access::Write)));
-    lowered.dispatches.push(Dispatch {
-        kernel: "scan_unpack",
-        constants: sizes.constants(),
-        bindings,
-        params: vec![row_len as u32],
-        workgroups: fold(row_len.div_ceil(256)),
-    });
+    let weights = &node.outputs[2..];
+    sum_parts(&mut lowered, graph, work, rows, weights);
     lowered
 }
