@@ -1,7 +1,7 @@
 // One AdamW step (Loshchilov & Hutter, arXiv 1711.05101, as in PyTorch) and the
 // exponential moving average of the weights, over all parameters at once:
 //
-//   g  <- factor * g                                (clipped to the global norm)
+//   g  <- factor * g                                (unscaled, clipped to the global norm)
 //   m  <- beta1 m + (1 - beta1) g
 //   v  <- beta2 v + (1 - beta2) g^2
 //   w  <- w (1 - lr decay) - lr / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)

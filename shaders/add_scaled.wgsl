@@ -11,10 +11,10 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<V>;
-@group(0) @binding(2) var<storage, read> f: array<V>;
+@group(0) @binding(1) var<storage, read> x: array<S1>;
+@group(0) @binding(2) var<storage, read> f: array<S2>;
 @group(0) @binding(3) var<storage, read> s: array<V>;
-@group(0) @binding(4) var<storage, read_write> y: array<V>;
+@group(0) @binding(4) var<storage, read_write> y: array<S4>;
 
 @compute @workgroup_size(256)
 fn main(
@@ -26,7 +26,7 @@ fn main(
     for (var k = 0u; k < FLAT_ITEMS; k++) {
         let i = flat(group, local, k);
         if (i < params.count) {
-            y[i] = x[i] + s[i % CHANNELS] * f[i];
+            y[i] = narrow4(V(x[i]) + s[i % CHANNELS] * V(f[i]));
         }
     }
 }

@@ -11,9 +11,9 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> a: array<V>;
-@group(0) @binding(2) var<storage, read> b: array<V>;
-@group(0) @binding(3) var<storage, read_write> y: array<V>;
+@group(0) @binding(1) var<storage, read> a: array<S1>;
+@group(0) @binding(2) var<storage, read> b: array<S2>;
+@group(0) @binding(3) var<storage, read_write> y: array<S3>;
 
 @compute @workgroup_size(256)
 fn main(
@@ -28,9 +28,9 @@ fn main(
             let token = i / (FIRST + SECOND);
             let c = i % (FIRST + SECOND);
             if (c < FIRST) {
-                y[i] = a[token * FIRST + c];
+                y[i] = narrow3(V(a[token * FIRST + c]));
             } else {
-                y[i] = b[token * SECOND + c - FIRST];
+                y[i] = narrow3(V(b[token * SECOND + c - FIRST]));
             }
         }
     }

@@ -16,27 +16,47 @@ struct Params {
     tiles: u32,
 }
 
+// X, Y: what one load and one store take; as they lie in memory: half of that where HALF… says so.
 #if INPUT_VEC4
 alias X = vec4<f32>;
 const X_WIDTH: u32 = 4u;
+#if HALF1
+alias StoredX = vec4<f16>;
+#else
+alias StoredX = X;
+#endif
 #else
 alias X = f32;
+alias StoredX = f32;
 const X_WIDTH: u32 = 1u;
 #endif
 #if OUTPUT_VEC4
 alias Y = vec4<f32>;
+#if HALF_RESULT
+alias StoredY = vec4<f16>;
+
+fn narrow(v: Y) -> StoredY {
+    return StoredY(clamp(v, Y(-65504.0), Y(65504.0)));
+}
 #else
-alias Y = f32;
+alias StoredY = Y;
+
+fn narrow(v: Y) -> Y {
+    return v;
+}
+#endif
+#else
+alias StoredY = f32;
 #endif
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<X>;
+@group(0) @binding(1) var<storage, read> x: array<StoredX>;
 @group(0) @binding(2) var<storage, read> w: array<f32>;
 #if BIAS
 @group(0) @binding(3) var<storage, read> b: array<f32>;
-@group(0) @binding(4) var<storage, read_write> y: array<Y>;
+@group(0) @binding(4) var<storage, read_write> y: array<StoredY>;
 #else
-@group(0) @binding(3) var<storage, read_write> y: array<Y>;
+@group(0) @binding(3) var<storage, read_write> y: array<StoredY>;
 #endif
 
 // [input of the chunk][tap][lane of outputs]
@@ -78,7 +98,7 @@ fn input(line: u32, column: i32, i: u32) -> X {
     if (column < 0 || column >= i32(params.width)) {
         return X(0.0);
     }
-    return x[(line * params.width + u32(column)) * (INPUTS / X_WIDTH) + i];
+    return X(x[(line * params.width + u32(column)) * (INPUTS / X_WIDTH) + i]);
 }
 
 // Adds what the CHUNK inputs from `first` contribute to a tile.
@@ -114,7 +134,7 @@ fn accumulate(start: Tile, first: u32, line: u32, row: u32, column: i32, lane: u
 
 fn store(pixel: u32, o: u32, v: vec4<f32>) {
 #if OUTPUT_VEC4
-    y[(pixel * OUTPUTS + o) / 4u] = v;
+    y[(pixel * OUTPUTS + o) / 4u] = narrow(v);
 #else
     for (var j = 0u; j < 4u; j++) {
         if (o + j < OUTPUTS) {

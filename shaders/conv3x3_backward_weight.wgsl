@@ -7,6 +7,7 @@
 //           INPUT_BLOCK, one row of taps: 12 sums in registers. SPLITS groups of lanes
 //           share the strip's pixels and write a row of partial sums each
 #include index
+#include lanes
 
 struct Params {
     batch: u32,
@@ -17,8 +18,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> gy: array<f32>;
-@group(0) @binding(2) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> gy: array<S1>;
+@group(0) @binding(2) var<storage, read> x: array<S2>;
 @group(0) @binding(3) var<storage, read_write> partials: array<f32>;
 
 const STRIP: u32 = 32u;
@@ -33,7 +34,7 @@ fn gradient(pixel: u32, o: u32) -> f32 {
     if (o >= OUTPUTS) {
         return 0.0;
     }
-    return gy[pixel * OUTPUTS + o];
+    return V(gy[pixel * OUTPUTS + o]);
 }
 
 @compute @workgroup_size(256)
@@ -81,7 +82,7 @@ fn main(
             let tap = s / (INPUT_BLOCK * (STRIP + 2u));
             var v = 0.0;
             if (input < INPUTS && p >= 1u && p <= params.width && row + tap >= 1u && row + tap <= params.height) {
-                v = x[((line + tap - 1u) * params.width + p - 1u) * INPUTS + input];
+                v = V(x[((line + tap - 1u) * params.width + p - 1u) * INPUTS + input]);
             }
             inputs[s] = v;
         }

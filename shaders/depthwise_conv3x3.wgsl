@@ -19,13 +19,21 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<V>;
+@group(0) @binding(1) var<storage, read> x: array<S1>;
 @group(0) @binding(2) var<storage, read> w: array<f32>;
 #if BIAS
 @group(0) @binding(3) var<storage, read> b: array<V>;
-@group(0) @binding(4) var<storage, read_write> y: array<V>;
+@group(0) @binding(4) var<storage, read_write> y: array<S4>;
+
+fn narrow(v: V) -> S4 {
+    return narrow4(v);
+}
 #else
-@group(0) @binding(3) var<storage, read_write> y: array<V>;
+@group(0) @binding(3) var<storage, read_write> y: array<S3>;
+
+fn narrow(v: V) -> S3 {
+    return narrow3(v);
+}
 #endif
 
 // Tap k of every lane of channels: [k][lane].
@@ -86,8 +94,7 @@ fn main(
     for (var column = i32(p.begin) - 1; column <= i32(p.end); column++) {
         let c = input_column(p, column, channel);
         if (column > i32(p.begin)) {
-            y[out + u32(column - 1) * CHANNELS] =
-                activate(left + w02 * c.above + w12 * c.level + w22 * c.below);
+            y[out + u32(column - 1) * CHANNELS] = narrow(activate(left + w02 * c.above + w12 * c.level + w22 * c.below));
         }
         left = centre + w01 * c.above + w11 * c.level + w21 * c.below;
         centre = start + w00 * c.above + w10 * c.level + w20 * c.below;

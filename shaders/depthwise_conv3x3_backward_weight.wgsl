@@ -17,8 +17,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> gy: array<V>;
-@group(0) @binding(2) var<storage, read> x: array<V>;
+@group(0) @binding(1) var<storage, read> gy: array<S1>;
+@group(0) @binding(2) var<storage, read> x: array<S2>;
 @group(0) @binding(3) var<storage, read_write> partials: array<f32>;
 
 // Sum k of every lane of channels: [k][lane].
@@ -65,7 +65,7 @@ fn main(
             for (var column = i32(p.begin) - 1; column <= i32(p.end); column++) {
                 var right = V(0.0);
                 if (column + 1 < i32(p.end)) {
-                    right = gy[line + u32(column + 1) * CHANNELS];
+                    right = V(gy[line + u32(column + 1) * CHANNELS]);
                 }
                 let c = input_column(p, column, channel);
                 g00 += right * c.above;

@@ -11,8 +11,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<V>;
-@group(0) @binding(2) var<storage, read_write> y: array<V>;
+@group(0) @binding(1) var<storage, read> x: array<S1>;
+@group(0) @binding(2) var<storage, read_write> y: array<S2>;
 
 @compute @workgroup_size(256)
 fn main(
@@ -25,7 +25,7 @@ fn main(
         let i = flat(group, local, k);
         if (i < params.count) {
             let at = i + (i / CHANNELS) * CHANNELS;
-            y[i] = activate(x[at]) * x[at + CHANNELS];
+            y[i] = narrow2(activate(V(x[at])) * V(x[at + CHANNELS]));
         }
     }
 }

@@ -11,9 +11,9 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<V>;
-@group(0) @binding(2) var<storage, read> gy: array<V>;
-@group(0) @binding(3) var<storage, read_write> gx: array<V>;
+@group(0) @binding(1) var<storage, read> x: array<S1>;
+@group(0) @binding(2) var<storage, read> gy: array<S2>;
+@group(0) @binding(3) var<storage, read_write> gx: array<S3>;
 
 @compute @workgroup_size(256)
 fn main(
@@ -26,10 +26,10 @@ fn main(
         let i = flat(group, local, k);
         if (i < params.count) {
             let at = i + (i / CHANNELS) * CHANNELS;
-            let g = gy[i];
-            let a = x[at];
-            gx[at] = g * x[at + CHANNELS] * derivative(a);
-            gx[at + CHANNELS] = g * activate(a);
+            let g = V(gy[i]);
+            let a = V(x[at]);
+            gx[at] = narrow3(g * V(x[at + CHANNELS]) * derivative(a));
+            gx[at + CHANNELS] = narrow3(g * activate(a));
         }
     }
 }

@@ -2,7 +2,7 @@
 // the step counts, and files the report.
 //
 // bindings  1: partials [groups] read; 2: loss [1] read;
-//           3: verdict [2] write: factor on the gradient, 1 when the step counts else 0;
+//           3: verdict [2] write: factor on the gradient (unscaled and clipped), 1 when the step counts else 0;
 //           4: reports [capacity] write: (loss, norm) at `slot`
 // layout    one workgroup of 256
 // numerics  32-bit, fixed order. Finite is read off the exponent's bits, because
@@ -41,11 +41,11 @@ fn main(@builtin(local_invocation_index) lane: u32) {
         // The root of a NaN is left to no driver's taste.
         var norm = square;
         if is_finite(square) {
-            norm = sqrt(square);
+            norm = params.unscale * sqrt(square);
         }
-        var factor = 1.0;
+        var factor = params.unscale;
         if norm > params.clip_norm {
-            factor = params.clip_norm / norm;
+            factor *= params.clip_norm / norm;
         }
         verdict[0] = factor;
         verdict[1] = select(0.0, 1.0, finite);

@@ -18,12 +18,12 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<V>;
+@group(0) @binding(1) var<storage, read> x: array<S1>;
 @group(0) @binding(2) var<storage, read> gamma: array<V>;
 @group(0) @binding(3) var<storage, read> beta: array<V>;
 #if GATE
-@group(0) @binding(4) var<storage, read> z: array<V>;
-@group(0) @binding(5) var<storage, read_write> y: array<V>;
+@group(0) @binding(4) var<storage, read> z: array<S4>;
+@group(0) @binding(5) var<storage, read_write> y: array<S5>;
 
 fn gate(v: V) -> V {
 #if VEC4
@@ -33,7 +33,7 @@ fn gate(v: V) -> V {
 #endif
 }
 #else
-@group(0) @binding(4) var<storage, read_write> y: array<V>;
+@group(0) @binding(4) var<storage, read_write> y: array<S4>;
 #endif
 
 @compute @workgroup_size(256)
@@ -52,7 +52,7 @@ fn main(
         let c = lane + k * COLUMN_LANES;
         row[k] = V(0.0);
         if (live && c < CHANNELS) {
-            row[k] = x[token * CHANNELS + c];
+            row[k] = V(x[token * CHANNELS + c]);
         }
         total += row[k];
     }
@@ -74,9 +74,9 @@ fn main(
         if (live && c < CHANNELS) {
             let n = row[k] * scale * gamma[c] + beta[c];
 #if GATE
-            y[token * CHANNELS + c] = n * gate(z[token * CHANNELS + c]);
+            y[token * CHANNELS + c] = narrow5(n * gate(V(z[token * CHANNELS + c])));
 #else
-            y[token * CHANNELS + c] = n;
+            y[token * CHANNELS + c] = narrow4(n);
 #endif
         }
     }

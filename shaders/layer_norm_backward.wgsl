@@ -18,16 +18,16 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<V>;
+@group(0) @binding(1) var<storage, read> x: array<S1>;
 @group(0) @binding(2) var<storage, read> gamma: array<V>;
-@group(0) @binding(3) var<storage, read> gy: array<V>;
+@group(0) @binding(3) var<storage, read> gy: array<S3>;
 #if ACCUMULATE
-@group(0) @binding(4) var<storage, read> added: array<V>;
-@group(0) @binding(5) var<storage, read_write> gx: array<V>;
+@group(0) @binding(4) var<storage, read> added: array<S4>;
+@group(0) @binding(5) var<storage, read_write> gx: array<S5>;
 @group(0) @binding(6) var<storage, read_write> gamma_partials: array<V>;
 @group(0) @binding(7) var<storage, read_write> beta_partials: array<V>;
 #else
-@group(0) @binding(4) var<storage, read_write> gx: array<V>;
+@group(0) @binding(4) var<storage, read_write> gx: array<S4>;
 @group(0) @binding(5) var<storage, read_write> gamma_partials: array<V>;
 @group(0) @binding(6) var<storage, read_write> beta_partials: array<V>;
 #endif
@@ -60,8 +60,8 @@ fn main(
             row[k] = V(0.0);
             grad[k] = V(0.0);
             if (live && c < CHANNELS) {
-                row[k] = x[token * CHANNELS + c];
-                grad[k] = gy[token * CHANNELS + c];
+                row[k] = V(x[token * CHANNELS + c]);
+                grad[k] = V(gy[token * CHANNELS + c]);
             }
             total += row[k];
         }
@@ -92,9 +92,9 @@ fn main(
                 let at = token * CHANNELS + c;
                 let g = scale * (grad[k] * gamma[c] - V(means.y) - normal * (scale * means.z));
 #if ACCUMULATE
-                gx[at] = g + added[at];
+                gx[at] = narrow5(g + V(added[at]));
 #else
-                gx[at] = g;
+                gx[at] = narrow4(g);
 #endif
                 gamma_sum[k] += grad[k] * normal;
                 beta_sum[k] += grad[k];

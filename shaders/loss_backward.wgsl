@@ -1,4 +1,4 @@
-// Gradient of a mean loss: scale = 1/elements.
+// Gradient of a mean loss: scale = 1/elements, times the gradients' common factor.
 //   CHARBONNIER: gp = scale · d / √(d² + ε²), d = p − t;  else gp = scale · sign(d), 0 at 0.
 //
 // bindings: 1 prediction, 2 expected, 3 gp [count] in V

@@ -12,9 +12,9 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<V>;
+@group(0) @binding(1) var<storage, read> x: array<S1>;
 @group(0) @binding(2) var<storage, read> s: array<V>;
-@group(0) @binding(3) var<storage, read_write> y: array<V>;
+@group(0) @binding(3) var<storage, read_write> y: array<S3>;
 
 @compute @workgroup_size(256)
 fn main(
@@ -27,7 +27,7 @@ fn main(
         let i = flat(group, local, k);
         if (i < params.count) {
             let batch = i / (params.pixels * CHANNELS);
-            y[i] = x[i] * s[batch * CHANNELS + i % CHANNELS];
+            y[i] = narrow3(V(x[i]) * s[batch * CHANNELS + i % CHANNELS]);
         }
     }
 }

@@ -23,8 +23,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> rows: array<V>;
-@group(0) @binding(2) var<storage, read_write> result: array<V>;
+@group(0) @binding(1) var<storage, read> rows: array<S1>;
+@group(0) @binding(2) var<storage, read_write> result: array<S2>;
 
 @compute @workgroup_size(256)
 fn main(
@@ -47,19 +47,19 @@ fn main(
         let step = ROW_LANES * columns;
         var at = (batch * params.rows + row) * columns + column;
         for (; row + 7u * ROW_LANES < end; row += 8u * ROW_LANES) {
-            let a = (rows[at] + rows[at + step]) + (rows[at + 2u * step] + rows[at + 3u * step]);
-            let b = (rows[at + 4u * step] + rows[at + 5u * step])
-                + (rows[at + 6u * step] + rows[at + 7u * step]);
+            let a = (V(rows[at]) + V(rows[at + step])) + (V(rows[at + 2u * step]) + V(rows[at + 3u * step]));
+            let b = (V(rows[at + 4u * step]) + V(rows[at + 5u * step]))
+                + (V(rows[at + 6u * step]) + V(rows[at + 7u * step]));
             total += a + b;
             at += 8u * step;
         }
         for (; row < end; row += ROW_LANES) {
-            total += rows[at];
+            total += V(rows[at]);
             at += step;
         }
     }
     let sum = fold_rows(total, local);
     if (live && local < COLUMN_LANES) {
-        result[slot * columns + column] = sum * params.scale;
+        result[slot * columns + column] = narrow2(sum * params.scale);
     }
 }

@@ -18,10 +18,10 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<V>;
+@group(0) @binding(1) var<storage, read> x: array<S1>;
 @group(0) @binding(2) var<storage, read> s: array<V>;
-@group(0) @binding(3) var<storage, read> gy: array<V>;
-@group(0) @binding(4) var<storage, read_write> gx: array<V>;
+@group(0) @binding(3) var<storage, read> gy: array<S3>;
+@group(0) @binding(4) var<storage, read_write> gx: array<S4>;
 @group(0) @binding(5) var<storage, read_write> partials: array<V>;
 
 @compute @workgroup_size(256)
@@ -43,9 +43,9 @@ fn main(
         let end = min((segment + 1u) * params.segment_rows, params.rows);
         for (var row = segment * params.segment_rows + local / COLUMN_LANES; row < end; row += ROW_LANES) {
             let at = (batch * params.rows + row) * params.columns + column;
-            let g = gy[at];
-            gx[at] = scale * g;
-            total += x[at] * g;
+            let g = V(gy[at]);
+            gx[at] = narrow4(scale * g);
+            total += V(x[at]) * g;
         }
     }
     let sum = fold_rows(total, local);

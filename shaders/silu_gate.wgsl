@@ -11,9 +11,9 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> n: array<V>;
-@group(0) @binding(2) var<storage, read> z: array<V>;
-@group(0) @binding(3) var<storage, read_write> y: array<V>;
+@group(0) @binding(1) var<storage, read> n: array<S1>;
+@group(0) @binding(2) var<storage, read> z: array<S2>;
+@group(0) @binding(3) var<storage, read_write> y: array<S3>;
 
 @compute @workgroup_size(256)
 fn main(
@@ -25,7 +25,7 @@ fn main(
     for (var k = 0u; k < FLAT_ITEMS; k++) {
         let i = flat(group, local, k);
         if (i < params.count) {
-            y[i] = n[i] * activate(z[i]);
+            y[i] = narrow3(V(n[i]) * activate(V(z[i])));
         }
     }
 }

@@ -11,11 +11,11 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> n: array<V>;
-@group(0) @binding(2) var<storage, read> z: array<V>;
-@group(0) @binding(3) var<storage, read> gy: array<V>;
-@group(0) @binding(4) var<storage, read_write> gn: array<V>;
-@group(0) @binding(5) var<storage, read_write> gz: array<V>;
+@group(0) @binding(1) var<storage, read> n: array<S1>;
+@group(0) @binding(2) var<storage, read> z: array<S2>;
+@group(0) @binding(3) var<storage, read> gy: array<S3>;
+@group(0) @binding(4) var<storage, read_write> gn: array<S4>;
+@group(0) @binding(5) var<storage, read_write> gz: array<S5>;
 
 @compute @workgroup_size(256)
 fn main(
@@ -27,10 +27,10 @@ fn main(
     for (var k = 0u; k < FLAT_ITEMS; k++) {
         let i = flat(group, local, k);
         if (i < params.count) {
-            let g = gy[i];
-            let gate = z[i];
-            gn[i] = g * activate(gate);
-            gz[i] = g * n[i] * derivative(gate);
+            let g = V(gy[i]);
+            let gate = V(z[i]);
+            gn[i] = narrow4(g * activate(gate));
+            gz[i] = narrow5(g * V(n[i]) * derivative(gate));
         }
     }
 }

@@ -13,8 +13,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> gy: array<V>;
-@group(0) @binding(2) var<storage, read_write> gx: array<V>;
+@group(0) @binding(1) var<storage, read> gy: array<S1>;
+@group(0) @binding(2) var<storage, read_write> gx: array<S2>;
 
 @compute @workgroup_size(256)
 fn main(
@@ -27,7 +27,7 @@ fn main(
         let i = flat(group, local, k);
         if (i < params.count) {
             let batch = i / (params.pixels * CHANNELS);
-            gx[i] = gy[batch * CHANNELS + i % CHANNELS] * params.scale;
+            gx[i] = narrow2(V(gy[batch * CHANNELS + i % CHANNELS]) * params.scale);
         }
     }
 }

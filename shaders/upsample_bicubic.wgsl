@@ -4,6 +4,7 @@
 // bindings: 1 x [B, height, width, CHANNELS], 2 y [B, f·height, f·width, CHANNELS]
 // layout:   flat over y; 16 taps a value, which neighbours share in the cache
 #include index
+#include lanes
 #include flat
 
 struct Params {
@@ -13,8 +14,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<S1>;
+@group(0) @binding(2) var<storage, read_write> y: array<S2>;
 
 // Weights of the taps at −1, 0, 1, 2 for a point t in [0, 1) past tap 0.
 fn keys(t: f32) -> vec4<f32> {
@@ -63,11 +64,11 @@ fn main(
                 var line_sum = 0.0;
                 for (var dx = 0; dx < 4; dx++) {
                     let column = u32(clamp(across.first + dx, 0, last_column));
-                    line_sum += across.weights[dx] * x[(start + column) * CHANNELS + c];
+                    line_sum += across.weights[dx] * V(x[(start + column) * CHANNELS + c]);
                 }
                 sum += down.weights[dy] * line_sum;
             }
-            y[i] = sum;
+            y[i] = narrow2(sum);
         }
     }
 }

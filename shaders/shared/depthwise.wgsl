@@ -35,12 +35,12 @@ fn input_column(p: Place, column: i32, channel: u32) -> Column {
     if (column >= 0 && column < i32(params.width)) {
         let line = params.width * CHANNELS;
         let at = ((p.batch * params.height + p.row) * params.width + u32(column)) * CHANNELS + channel;
-        c.level = x[at];
+        c.level = V(x[at]);
         if (p.row > 0u) {
-            c.above = x[at - line];
+            c.above = V(x[at - line]);
         }
         if (p.row + 1u < params.height) {
-            c.below = x[at + line];
+            c.below = V(x[at + line]);
         }
     }
     return c;

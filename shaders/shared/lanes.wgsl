@@ -25,3 +25,23 @@ fn component_sum(v: V) -> f32 {
     return v;
 }
 #endif
+
+// How binding i lies in memory: S1, S2 .. are half of V where HALF1, HALF2 .. say so, else V.
+// Read binding 1 with V(x[i]), write binding 2 with narrow2(v), which saturates instead of overflowing.
+#for I 10
+#if HALF$I
+#if VEC4
+alias S$I = vec4<f16>;
+#else
+alias S$I = f16;
+#endif
+fn narrow$I(v: V) -> S$I {
+    return S$I(clamp(v, V(-65504.0), V(65504.0)));
+}
+#else
+alias S$I = V;
+fn narrow$I(v: V) -> V {
+    return v;
+}
+#endif
+#endfor

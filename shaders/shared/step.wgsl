@@ -15,6 +15,7 @@ struct Params {
     ema_decay: f32,
     correction1: f32,      // 1 - beta1^t
     correction2_root: f32, // sqrt(1 - beta2^t)
+    unscale: f32,          // 1 / what the gradients were multiplied by on their way
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

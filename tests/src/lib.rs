@@ -4,30 +4,42 @@
 
 use std::sync::OnceLock;
 
+use half::f16;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serpent_engine::backend::Backend;
 use serpent_engine::backend::cpu::reference::run_graph;
-use serpent_engine::backend::wgpu::{DeviceRequest, WgpuBackend};
-use serpent_engine::graph::{Graph, Op, elements};
+use serpent_engine::backend::wgpu::{DeviceRequest, Rung, WgpuBackend};
+use serpent_engine::graph::{Graph, Op, Storage, elements};
 
-/// The graphics device, shared by all tests; software devices count.
+/// The graphics device on the 32-bit rung, shared by all tests; software devices count.
 ///
 /// Fails the test when there is none: a machine without any Vulkan, Metal or
 /// DirectX 12 device cannot test the shaders (Mesa's lavapipe is enough).
 pub fn gpu() -> &'static WgpuBackend {
     static GPU: OnceLock<WgpuBackend> = OnceLock::new();
-    GPU.get_or_init(|| {
-        let request = DeviceRequest {
-            name: std::env::var("SERPENT_TEST_DEVICE").ok(),
-            allow_software: true,
-            ..Default::default()
-        };
-        match WgpuBackend::open(&request) {
-            Ok(backend) => backend,
-            Err(error) => panic!("the tests need a graphics device: {error}"),
-        }
-    })
+    GPU.get_or_init(|| open(Rung::Full))
+}
+
+/// The same device keeping activations in 16 bits. Fails the test when it cannot.
+pub fn gpu_half() -> &'static WgpuBackend {
+    static GPU: OnceLock<WgpuBackend> = OnceLock::new();
+    let backend = GPU.get_or_init(|| open(Rung::Half));
+    assert!(backend.capabilities().half_storage, "no 16-bit storage");
+    backend
+}
+
+fn open(rung: Rung) -> WgpuBackend {
+    let request = DeviceRequest {
+        name: std::env::var("SERPENT_TEST_DEVICE").ok(),
+        allow_software: true,
+        rung: Some(rung),
+        ..Default::default()
+    };
+    match WgpuBackend::open(&request) {
+        Ok(backend) => backend,
+        Err(error) => panic!("the tests need a graphics device: {error}"),
+    }
 }
 
 /// How an operand is filled.
@@ -99,9 +111,18 @@ pub fn one_node(op: Op, dims: &[&[usize]]) -> Graph {
     graph
 }
 
-/// Runs a graph on the graphics device.
+/// Runs a graph on the graphics device, in 32 bits.
 pub fn run_on_gpu(graph: &Graph, inputs: &[Vec<f32>], weights: &[Vec<f32>]) -> Vec<Vec<f32>> {
-    let model = gpu().load(weights).expect("weights load");
+    run_on(gpu(), graph, inputs, weights)
+}
+
+fn run_on(
+    backend: &WgpuBackend,
+    graph: &Graph,
+    inputs: &[Vec<f32>],
+    weights: &[Vec<f32>],
+) -> Vec<Vec<f32>> {
+    let model = backend.load(weights).expect("weights load");
     let mut executable = model.prepare(graph).expect("graph prepares");
     let operands: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
     executable.run(&operands).expect("graph runs")
@@ -120,8 +141,12 @@ pub fn parity(op: Op, dims: &[&[usize]], seed: u64, tolerance: f64) {
     parity_with(op, &operands, seed, tolerance);
 }
 
+/// What 16-bit results may differ by: twice the rounding of a number, 2⁻¹¹, and the like of
+/// what is made of rounded temporaries.
+const HALF_TOLERANCE: f64 = 1e-3;
+
 /// Fails unless every output of `op` in WGSL is within `tolerance` (relative, in norm) of the
-/// CPU reference's.
+/// CPU reference's; then the same with activations kept in 16 bits, within 1e-3.
 pub fn parity_with(op: Op, operands: &[(&[usize], Fill)], seed: u64, tolerance: f64) {
     let dims: Vec<&[usize]> = operands.iter().map(|(d, _)| *d).collect();
     let graph = one_node(op, &dims);
@@ -133,6 +158,46 @@ pub fn parity_with(op: Op, operands: &[(&[usize], Fill)], seed: u64, tolerance: 
     let expected = run_on_reference(&graph, &inputs, &[]);
     let got = run_on_gpu(&graph, &inputs, &[]);
     compare(&format!("{op:?} on {dims:?}"), &got, &expected, tolerance);
+    // Losses compare pictures, which keep 32 bits.
+    let pending = matches!(
+        op,
+        Op::Loss(_)
+            | Op::LossBackward(_)
+            | Op::Linear { .. }
+            | Op::LinearBackwardInput
+            | Op::LinearBackwardWeight
+            | Op::SelectiveScan(_)
+            | Op::SelectiveScanBackward(_)
+    );
+    if !pending {
+        half_parity(graph, inputs, tolerance);
+    }
+}
+
+/// [`parity_with`]'s comparison with activations, operands and results, kept in 16 bits.
+fn half_parity(mut graph: Graph, mut inputs: Vec<Vec<f32>>, tolerance: f64) {
+    for value in &mut graph.values {
+        if let [_, height, width, channels] = value.dims[..]
+            && height * width > 1
+            && channels.is_multiple_of(4)
+        {
+            value.storage = Storage::F16;
+        }
+    }
+    if graph.values.iter().all(|v| v.storage == Storage::F32) {
+        return;
+    }
+    for (&v, input) in graph.inputs.iter().zip(&mut inputs) {
+        if graph.value(v).storage == Storage::F16 {
+            input
+                .iter_mut()
+                .for_each(|x| *x = f16::from_f32(*x).to_f32());
+        }
+    }
+    let expected = run_on_reference(&graph, &inputs, &[]);
+    let got = run_on(gpu_half(), &graph, &inputs, &[]);
+    let what = format!("{:?} in 16 bits", graph.nodes[0].op);
+    compare(&what, &got, &expected, HALF_TOLERANCE.max(tolerance));
 }
 
 /// Fails unless each of `got` is within `tolerance` of its counterpart.

@@ -13,6 +13,7 @@ mod op;
 mod plan;
 mod recompute;
 mod shape;
+mod storage;
 
 pub use cost::{Cost, graph_cost, node_cost};
 pub use differentiate::{TrainingGraph, differentiate};
@@ -22,6 +23,7 @@ pub use op::{Activation, LAYER_NORM_EPSILON, Loss, Op, RearrangeOrder, ScanSpec}
 pub use plan::{BufferId, MemoryPlan, Step, plan_memory};
 pub use recompute::recompute;
 pub use shape::{Dims, ShapeError, elements, infer};
+pub use storage::{Storage, gradient_scale, store_half};
 
 /// Index of a value (input, parameter or node output) in its [`Graph`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,7 +45,7 @@ pub enum Source {
     },
 }
 
-/// A tensor of 32-bit floats in the graph.
+/// A tensor of floats in the graph.
 #[derive(Clone, Debug)]
 pub struct Value {
     /// Unique among inputs and parameters; for node outputs, the node's label.
@@ -52,6 +54,8 @@ pub struct Value {
     pub dims: Dims,
     /// Where it comes from.
     pub source: Source,
+    /// How a graphics device keeps it in memory.
+    pub storage: Storage,
 }
 
 /// One operation with its operands.
@@ -159,6 +163,11 @@ impl Graph {
         elements(self.dims(id))
     }
 
+    /// Bytes a value takes in a graphics device's memory.
+    pub fn bytes(&self, id: ValueId) -> u64 {
+        self.value(id).storage.bytes() * self.len(id) as u64
+    }
+
     /// True for a graph without nodes.
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
@@ -170,7 +179,12 @@ impl Graph {
     }
 
     fn push_value(&mut self, name: String, dims: Dims, source: Source) -> ValueId {
-        self.values.push(Value { name, dims, source });
+        self.values.push(Value {
+            name,
+            dims,
+            source,
+            storage: Storage::F32,
+        });
         ValueId(self.values.len() - 1)
     }
 }

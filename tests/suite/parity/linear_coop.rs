@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use serpent_engine::backend::Backend;
 use serpent_engine::backend::cpu::reference::run_graph;
 use serpent_engine::backend::wgpu::dispatch::Capabilities;
-use serpent_engine::backend::wgpu::{DeviceRequest, WgpuBackend, lower::lower, shader};
+use serpent_engine::backend::wgpu::{DeviceRequest, Rung, WgpuBackend, lower::lower, shader};
 use serpent_engine::graph::{Op, elements};
 use serpent_tests::{Fill, compare, one_node};
 
@@ -74,6 +74,7 @@ fn dims(case: &Case) -> Vec<&[usize]> {
 fn every_variant_translates_to_spirv() {
     let capabilities = Capabilities {
         cooperative_matrix: true,
+        ..Default::default()
     };
     let mut seen = HashSet::new();
     for tokens in [[1, 4, 5], [1, 64, 64], [16, 128, 128]] {
@@ -115,7 +116,7 @@ fn tensor_cores() -> Option<&'static WgpuBackend> {
         let request = DeviceRequest {
             name: std::env::var("SERPENT_TEST_DEVICE").ok(),
             allow_software: true,
-            tensor_cores: Some(true),
+            rung: Some(Rung::Tensor),
             ..Default::default()
         };
         let device = WgpuBackend::open(&request).expect("the tests need a graphics device");

@@ -2,6 +2,7 @@
 
 use wgpu::{Adapter, Backends, CooperativeScalarType, DeviceType, Features, Instance};
 
+use super::dispatch::Capabilities;
 use crate::backend::BackendError;
 
 /// What a device is made of.
@@ -74,8 +75,8 @@ pub struct DeviceRequest {
     pub allow_software: bool,
     /// Whether shaders check every index; see [`DeviceRequest::checks`].
     pub checked_shaders: Option<bool>,
-    /// Whether matrix products go to tensor cores; see [`DeviceRequest::wants_tensor_cores`].
-    pub tensor_cores: Option<bool>,
+    /// How numbers are kept and multiplied; see [`DeviceRequest::wanted_rung`].
+    pub rung: Option<Rung>,
 }
 
 impl DeviceRequest {
@@ -89,23 +90,88 @@ impl DeviceRequest {
         }
     }
 
-    /// Whether matrix products go to tensor cores where the device has them, in 16 bits with
-    /// 32-bit sums: `SERPENT_TENSOR_CORES` (1 or 0), else what was asked for, else no.
-    pub fn wants_tensor_cores(&self) -> bool {
-        match std::env::var("SERPENT_TENSOR_CORES").as_deref() {
-            Ok("1") => true,
-            Ok("0") => false,
-            _ => self.tensor_cores.unwrap_or(false),
-        }
+    /// The rung to use: `SERPENT_RUNG` (a rung's name), else what was asked for, else 32 bits.
+    pub fn wanted_rung(&self) -> Rung {
+        let named = std::env::var("SERPENT_RUNG").ok();
+        named
+            .and_then(|name| name.parse().ok())
+            .or(self.rung)
+            .unwrap_or_default()
     }
+}
+
+/// How numbers are kept and multiplied, from what every adapter can do upwards. An adapter
+/// that lacks a rung gets the highest one below it.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    serde::Serialize,
+    serde::Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rung {
+    /// 32 bits throughout.
+    #[default]
+    Full,
+    /// Activations in memory in 16 bits, arithmetic in 32.
+    Half,
+    /// As [`Rung::Half`], with matrix products on tensor cores: 16-bit factors, 32-bit sums.
+    Tensor,
+}
+
+impl std::fmt::Display for Rung {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Full => "full",
+            Self::Half => "half",
+            Self::Tensor => "tensor",
+        })
+    }
+}
+
+impl std::str::FromStr for Rung {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let all = [Self::Full, Self::Half, Self::Tensor];
+        all.into_iter()
+            .find(|rung| rung.to_string() == name)
+            .ok_or_else(|| format!("{name:?} is not a rung: full, half or tensor"))
+    }
+}
+
+/// What of a rung the adapter has.
+pub(super) fn capabilities(adapter: &Adapter, rung: Rung) -> Capabilities {
+    let half_storage = rung >= Rung::Half && adapter.features().contains(Features::SHADER_F16);
+    Capabilities {
+        half_storage,
+        cooperative_matrix: half_storage && rung == Rung::Tensor && has_tensor_cores(adapter),
+    }
+}
+
+/// Features and experiments a device must be opened with for these capabilities.
+pub(super) fn features(capabilities: Capabilities) -> Features {
+    let mut features = Features::empty();
+    features.set(Features::SHADER_F16, capabilities.half_storage);
+    features.set(
+        Features::EXPERIMENTAL_COOPERATIVE_MATRIX,
+        capabilities.cooperative_matrix,
+    );
+    features
 }
 
 /// Whether the adapter multiplies matrices as the `matmul_coop` kernel needs it: 16 × 16 × 16
 /// of `f16` with `f32` sums, subgroups of exactly 32, 48 KiB of workgroup memory.
-pub(super) fn has_tensor_cores(adapter: &Adapter) -> bool {
+fn has_tensor_cores(adapter: &Adapter) -> bool {
     let (features, info) = (adapter.features(), adapter.get_info());
     let shapes = adapter.cooperative_matrix_properties();
-    features.contains(TENSOR_CORE_FEATURES)
+    features.contains(Features::EXPERIMENTAL_COOPERATIVE_MATRIX)
         && (info.subgroup_min_size, info.subgroup_max_size) == (32, 32)
         && adapter.limits().max_compute_workgroup_storage_size >= 49_152
         && shapes.iter().any(|p| {
@@ -114,10 +180,6 @@ pub(super) fn has_tensor_cores(adapter: &Adapter) -> bool {
                 && p.cr_type == CooperativeScalarType::F32
         })
 }
-
-/// Features a device needs for [`has_tensor_cores`].
-pub(super) const TENSOR_CORE_FEATURES: Features =
-    Features::SHADER_F16.union(Features::EXPERIMENTAL_COOPERATIVE_MATRIX);
 
 /// All devices that can run the engine, best first.
 pub fn list_devices() -> Vec<DeviceInfo> {

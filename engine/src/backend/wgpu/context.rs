@@ -10,6 +10,7 @@ use super::adapter::{self, DeviceInfo, DeviceKind, DeviceRequest};
 use super::dispatch::Capabilities;
 use super::pipeline::{Layouts, Pipeline, PipelineKey};
 use crate::backend::BackendError;
+use crate::graph::{Graph, store_half};
 
 /// A device with its queue and its compiled kernels.
 pub(super) struct Context {
@@ -45,9 +46,7 @@ impl Context {
     pub(super) fn open(request: &DeviceRequest) -> Result<Self, BackendError> {
         let adapter = adapter::choose(&adapter::instance(), request)?;
         let info = DeviceInfo::of(&adapter);
-        let capabilities = Capabilities {
-            cooperative_matrix: request.wants_tensor_cores() && adapter::has_tensor_cores(&adapter),
-        };
+        let capabilities = adapter::capabilities(&adapter, request.wanted_rung());
         let (device, queue) = Self::request_device(&adapter, &info, capabilities)?;
         let faults = Arc::new(Mutex::new(Faults::default()));
         let seen = faults.clone();
@@ -82,18 +81,18 @@ impl Context {
         info: &DeviceInfo,
         capabilities: Capabilities,
     ) -> Result<(Device, Queue), BackendError> {
-        let (extra, experimental) = if capabilities.cooperative_matrix {
+        let experimental = if capabilities.cooperative_matrix {
             // SAFETY: cooperative matrices are experimental because naga does not yet check
             // all of their rules; the one kernel that uses them keeps them (uniform control
             // flow, aligned rows inside its tiles) and is compared with the plain one in tests.
-            let enabled = unsafe { wgpu::ExperimentalFeatures::enabled() };
-            (adapter::TENSOR_CORE_FEATURES, enabled)
+            unsafe { wgpu::ExperimentalFeatures::enabled() }
         } else {
-            (Features::empty(), wgpu::ExperimentalFeatures::disabled())
+            wgpu::ExperimentalFeatures::disabled()
         };
+        let wanted = Features::TIMESTAMP_QUERY;
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("serpent"),
-            required_features: (adapter.features() & Features::TIMESTAMP_QUERY) | extra,
+            required_features: (adapter.features() & wanted) | adapter::features(capabilities),
             required_limits: adapter.limits(),
             experimental_features: experimental,
             memory_hints: wgpu::MemoryHints::Performance,
@@ -104,6 +103,15 @@ impl Context {
             what: "opening the device".to_owned(),
             reason: e.to_string(),
         })
+    }
+
+    /// The graph with its values marked as this device keeps them.
+    pub(super) fn stored(&self, graph: &Graph) -> Graph {
+        let mut graph = graph.clone();
+        if self.capabilities.half_storage {
+            store_half(&mut graph);
+        }
+        graph
     }
 
     /// True for a processor that pretends to be a graphics card.

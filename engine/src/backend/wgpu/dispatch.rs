@@ -8,6 +8,8 @@ use crate::graph::ValueId;
 /// What kernels may use on a device beyond what every adapter has; the default is nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Capabilities {
+    /// Whether activations and their gradients are kept in 16 bits (see [`crate::graph::store_half`]).
+    pub half_storage: bool,
     /// Products of 16 × 16 × 16 matrices of `f16` with `f32` sums by subgroups of 32.
     pub cooperative_matrix: bool,
 }

@@ -1,9 +1,11 @@
 //! Weights on the device, and graphs prepared to run with them.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use half::slice::HalfFloatSliceExt;
 use wgpu::{BufferUsages, CommandEncoder};
 
 use super::context::Context;
@@ -12,7 +14,7 @@ use super::pipeline::{Launch, Slice};
 use super::plan::Program;
 use super::staging::{Readback, Upload};
 use crate::backend::{BackendError, Executable, Model};
-use crate::graph::{Graph, ValueId};
+use crate::graph::{Graph, Storage, ValueId};
 
 /// Offsets of tensors in a shared buffer: what every device accepts for a binding.
 pub(super) const ALIGNMENT: u64 = 256;
@@ -59,6 +61,7 @@ impl WgpuModel {
             &graph.parameters,
             self.weights.iter().map(|w| w.bytes as usize / 4),
         )?;
+        let graph = &self.context.stored(graph);
         let mut outside: HashMap<ValueId, Slice> = graph
             .parameters
             .iter()
@@ -112,7 +115,8 @@ impl Executable for WgpuExecutable {
             inputs.iter().map(|x| x.len()),
         )?;
         let context = self.context.clone();
-        let operands: Vec<&[u8]> = inputs.iter().map(|x| bytemuck::cast_slice(x)).collect();
+        let operands = in_memory(&self.graph, inputs);
+        let operands: Vec<&[u8]> = operands.iter().map(AsRef::as_ref).collect();
         let launches = &self.program.launches;
         let parts = self.pace.split(launches);
         let mut submissions = Vec::with_capacity(parts.len());
@@ -136,9 +140,18 @@ impl Executable for WgpuExecutable {
             }
         }
         let last = submissions[submissions.len() - 1].clone();
-        let outputs = self.readback.read(&context, last)?;
+        let outputs = self.readback.read::<u8>(&context, last)?;
         self.pace.observe(launches, start.elapsed());
-        Ok(outputs)
+        let storages = self
+            .graph
+            .outputs
+            .iter()
+            .map(|&v| self.graph.value(v).storage);
+        Ok(outputs
+            .iter()
+            .zip(storages)
+            .map(|(bytes, s)| from_memory(bytes, s))
+            .collect())
     }
 
     fn memory_bytes(&self) -> u64 {
@@ -153,7 +166,7 @@ pub(super) fn input_buffers(context: &Context, graph: &Graph) -> Result<Vec<Slic
         .inputs
         .iter()
         .map(|&v| {
-            let bytes = 4 * graph.len(v) as u64;
+            let bytes = graph.bytes(v);
             let limit = context.limits.max_storage_buffer_binding_size;
             if bytes > limit {
                 return Err(context.out_of_memory(&graph.value(v).name, bytes, limit));
@@ -162,6 +175,31 @@ pub(super) fn input_buffers(context: &Context, graph: &Graph) -> Result<Vec<Slic
             Ok(Slice::whole(&buffer))
         })
         .collect()
+}
+
+/// Operands of a graph's inputs as the device keeps them.
+pub(super) fn in_memory<'a>(graph: &Graph, operands: &[&'a [f32]]) -> Vec<Cow<'a, [u8]>> {
+    let storages = graph.inputs.iter().map(|&v| graph.value(v).storage);
+    operands
+        .iter()
+        .zip(storages)
+        .map(|(&x, storage)| match storage {
+            Storage::F32 => Cow::Borrowed(bytemuck::cast_slice(x)),
+            Storage::F16 => {
+                let mut narrow = vec![half::f16::ZERO; x.len()];
+                narrow.convert_from_f32_slice(x);
+                Cow::Owned(bytemuck::cast_slice(&narrow).to_vec())
+            }
+        })
+        .collect()
+}
+
+/// A result as the device keeps it, in 32 bits.
+fn from_memory(bytes: &[u8], storage: Storage) -> Vec<f32> {
+    match storage {
+        Storage::F32 => bytemuck::pod_collect_to_vec(bytes),
+        Storage::F16 => bytemuck::pod_collect_to_vec::<u8, half::f16>(bytes).to_f32_vec(),
+    }
 }
 
 /// Compares the lengths of operands with what the graph declares.

@@ -21,7 +21,7 @@ mod trainer;
 
 use std::sync::Arc;
 
-pub use adapter::{DeviceInfo, DeviceKind, DeviceRequest, list_devices};
+pub use adapter::{DeviceInfo, DeviceKind, DeviceRequest, Rung, list_devices};
 pub use executable::{WgpuExecutable, WgpuModel};
 pub use profile::ProfileRow;
 pub use trainer::WgpuTrainer;

@@ -189,7 +189,7 @@ fn allocate(
     let limit = context.limits.max_storage_buffer_binding_size;
     let mut sizes = Vec::with_capacity(graph.values.len());
     for (i, value) in graph.values.iter().enumerate() {
-        let bytes = 4 * graph.len(ValueId(i)) as u64;
+        let bytes = graph.bytes(ValueId(i));
         if bytes > limit {
             let what = format!("{} {:?}", value.name, value.dims);
             return Err(context.out_of_memory(&what, bytes, limit));
@@ -238,10 +238,7 @@ fn allocate(
         .map(|i| {
             let planned = || {
                 let id = plan.values[i]?;
-                Some(Slice::start(
-                    &buffers[id.0],
-                    4 * graph.len(ValueId(i)) as u64,
-                ))
+                Some(Slice::start(&buffers[id.0], graph.bytes(ValueId(i))))
             };
             outside.get(&ValueId(i)).cloned().or_else(planned)
         })

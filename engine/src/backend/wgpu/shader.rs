@@ -10,7 +10,8 @@
 //!   number or a constant. Values of a lane named one by one stay in registers, where
 //!   drivers put an array indexed in a loop into slow memory.
 //!
-//! `enable` directives of the file come before the constants, as WGSL wants them.
+//! `enable` directives of the file come before the constants, as WGSL wants them; `enable f16`
+//! is added when a constant `HALF…` says that a binding holds 16-bit numbers.
 
 use super::dispatch::Constant;
 
@@ -138,6 +139,12 @@ fn find<'a>(
 /// Constants, then `text` with its directives carried out.
 fn assemble(file: &str, text: &str, constants: &Constants) -> Result<String, ShaderError> {
     let mut out = String::with_capacity(text.len() + 1024);
+    let half = constants
+        .iter()
+        .any(|(name, value)| name.starts_with("HALF") && *value == Constant::U32(1));
+    if half && !text.contains(ENABLE_F16) {
+        out.push_str(ENABLE_F16);
+    }
     for line in text.lines().filter(|l| is_enable(l)) {
         out.push_str(line);
         out.push('\n');
@@ -153,6 +160,9 @@ fn assemble(file: &str, text: &str, constants: &Constants) -> Result<String, Sha
     expand(file, text, constants, &mut included, &mut out)?;
     Ok(out)
 }
+
+/// What a kernel with 16-bit bindings begins with.
+const ENABLE_F16: &str = "enable f16;\n";
 
 /// Whether a line is a directive that must come before everything else.
 fn is_enable(line: &str) -> bool {
@@ -312,6 +322,16 @@ mod tests {
     fn enables_come_before_constants() {
         let out = run("// a\nenable f16;\nb\n", &[("N", Constant::U32(3))]).unwrap();
         assert_eq!(out, "enable f16;\nconst N: u32 = 3u;\n// a\nb\n");
+    }
+
+    #[test]
+    fn half_bindings_enable_f16_once() {
+        let half = [("HALF2", Constant::U32(1))];
+        let out = run("b\n", &half).unwrap();
+        assert_eq!(out, "enable f16;\nconst HALF2: u32 = 1u;\nb\n");
+        assert_eq!(run("enable f16;\nb\n", &half).unwrap(), out);
+        let full = run("b\n", &[("HALF2", Constant::U32(0))]).unwrap();
+        assert!(!full.contains("enable"));
     }
 
     #[test]

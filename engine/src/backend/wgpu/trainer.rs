@@ -7,7 +7,7 @@ use std::time::Instant;
 use wgpu::SubmissionIndex;
 
 use super::context::Context;
-use super::executable::{check_operands, encode, encoder, input_buffers};
+use super::executable::{check_operands, encode, encoder, in_memory, input_buffers};
 use super::flat::FlatLayout;
 use super::optimizer::{Optimizer, REPORTS};
 use super::pace::Pace;
@@ -15,7 +15,7 @@ use super::pipeline::Slice;
 use super::plan::Program;
 use super::staging::Upload;
 use crate::backend::{BackendError, StepReport, StepSettings, Trainer, TrainingState};
-use crate::graph::{Graph, TrainingGraph, ValueId};
+use crate::graph::{Graph, TrainingGraph, ValueId, gradient_scale};
 
 /// Steps the program may run ahead of the device.
 const AHEAD: usize = 4;
@@ -47,9 +47,9 @@ impl WgpuTrainer {
         decay: &[bool],
         state: &TrainingState,
     ) -> Result<Self, BackendError> {
-        let graph = training.graph.clone();
+        let graph = context.stored(&training.graph);
         let layout = FlatLayout::new(&graph, decay)?;
-        let mut optimizer = Optimizer::new(context, layout, state)?;
+        let mut optimizer = Optimizer::new(context, layout, gradient_scale(&graph), state)?;
         let mut inputs = input_buffers(context, &graph)?;
         let mut outside: HashMap<ValueId, Slice> = HashMap::new();
         outside.extend(graph.inputs.iter().copied().zip(inputs.iter().cloned()));
@@ -138,7 +138,8 @@ impl WgpuTrainer {
         let words = self
             .optimizer
             .settings_words(settings, self.slots.len() as u32);
-        let mut operands: Vec<&[u8]> = inputs.iter().map(|x| bytemuck::cast_slice(x)).collect();
+        let stored = in_memory(&self.graph, inputs);
+        let mut operands: Vec<&[u8]> = stored.iter().map(AsRef::as_ref).collect();
         operands.push(bytemuck::cast_slice(&words));
         let mut encoder = encoder(&self.context);
         self.upload.write(&self.context, &mut encoder, &operands)?;

@@ -3,7 +3,7 @@
 use super::super::dispatch::{Access, Constant, Dispatch, Lowered, Operand, fold};
 use super::pointwise::flat;
 use super::reduce::{Lanes, MAX_PARTIAL_ROWS, Reduction, WORKGROUP, reduce};
-use crate::graph::{Graph, Loss, Node, Op, elements};
+use crate::graph::{Graph, Loss, Node, Op, elements, gradient_scale};
 
 /// Dispatches of `node`, or nothing when its op is not of this family.
 pub(super) fn lower(graph: &Graph, node: &Node) -> Option<Lowered> {
@@ -22,7 +22,7 @@ pub(super) fn lower(graph: &Graph, node: &Node) -> Option<Lowered> {
     ];
     let scale = (1.0 / count as f64) as f32;
     if let Op::LossBackward(_) = node.op {
-        let params = [scale.to_bits(), epsilon.to_bits()];
+        let params = [(scale * gradient_scale(graph)).to_bits(), epsilon.to_bits()];
         return Some(flat(
             node,
             "loss_backward",

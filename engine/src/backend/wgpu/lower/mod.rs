@@ -14,9 +14,9 @@ mod reduce;
 mod scan;
 mod scan_backward;
 
-use super::dispatch::{Capabilities, Lowered};
+use super::dispatch::{Capabilities, Lowered, Operand};
 use crate::backend::BackendError;
-use crate::graph::{Graph, Node};
+use crate::graph::{Graph, Node, Storage};
 
 /// The families whose kernels are the same on every device, in the order they are asked.
 const FAMILIES: [fn(&Graph, &Node) -> Option<Lowered>; 7] = [
@@ -40,9 +40,29 @@ pub fn lower(
 ) -> Result<Lowered, BackendError> {
     linear::lower(graph, node, capabilities)
         .or_else(|| FAMILIES.iter().find_map(|family| family(graph, node)))
+        .map(|lowered| with_storage(graph, lowered))
         .ok_or_else(|| BackendError::Refused {
             device: "lowering".to_owned(),
             what: format!("{} at {}", node.op.name(), node.label),
             reason: "no kernel computes this op".to_owned(),
         })
+}
+
+/// Names of the constants that say which bindings hold 16-bit numbers, binding 1 first.
+const HALVES: [&str; 9] = [
+    "HALF1", "HALF2", "HALF3", "HALF4", "HALF5", "HALF6", "HALF7", "HALF8", "HALF9",
+];
+
+/// Tells each kernel which of its bindings are values kept in 16 bits (`shared/lanes.wgsl`).
+fn with_storage(graph: &Graph, mut lowered: Lowered) -> Lowered {
+    for dispatch in &mut lowered.dispatches {
+        for (&(operand, _), name) in dispatch.bindings.iter().zip(HALVES) {
+            if let Operand::Value(v) = operand
+                && graph.value(v).storage == Storage::F16
+            {
+                dispatch.constants.push((name, true.into()));
+            }
+        }
+    }
+    lowered
 }

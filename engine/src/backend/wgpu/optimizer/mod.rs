@@ -33,15 +33,18 @@ pub(super) struct Optimizer {
     pub(super) settings: wgpu::Buffer,
     /// (loss, norm) of the last steps.
     reports: wgpu::Buffer,
+    /// What the graph multiplied the gradients by ([`crate::graph::gradient_scale`]).
+    gradient_scale: f32,
     /// Norm and update, made once the loss has a place.
     pub(super) launches: Vec<Launch>,
 }
 
 impl Optimizer {
-    /// Uploads a state.
+    /// Uploads a state. The gradients will come multiplied by `gradient_scale`.
     pub(super) fn new(
         context: &Context,
         layout: FlatLayout,
+        gradient_scale: f32,
         state: &TrainingState,
     ) -> Result<Self, BackendError> {
         let bytes = 4 * layout.total as u64;
@@ -69,6 +72,7 @@ impl Optimizer {
             settings: context.buffer("step settings", 4 * SETTINGS as u64, uniform)?,
             reports: context.buffer("reports", 8 * u64::from(REPORTS), usage)?,
             launches: Vec::new(),
+            gradient_scale,
             layout,
         })
     }
@@ -164,6 +168,7 @@ impl Optimizer {
             settings.ema_decay,
             correction(settings.beta1) as f32,
             correction(settings.beta2).sqrt() as f32,
+            self.gradient_scale.recip(),
         ];
         let mut words = [0; SETTINGS];
         words[0] = (self.layout.total / 4) as u32;

@@ -14,6 +14,9 @@ struct Bench {
 
 const LENGTHS: [usize; 3] = [5, 700, 130];
 
+/// What gradients come multiplied by; the plain arithmetic knows nothing of it.
+const GRADIENT_SCALE: f32 = 1024.0;
+
 fn wave(count: usize, phase: f32) -> Vec<f32> {
     (0..count).map(|i| (i as f32 * 0.7 + phase).sin()).collect()
 }
@@ -40,7 +43,7 @@ impl Bench {
             average: tensors(0.4),
         };
         let layout = FlatLayout::new(&graph, &[false, true, true]).unwrap();
-        let mut optimizer = Optimizer::new(&context, layout, &state).unwrap();
+        let mut optimizer = Optimizer::new(&context, layout, GRADIENT_SCALE, &state).unwrap();
         let usage = BufferUsages::STORAGE | BufferUsages::COPY_DST;
         let loss = context.buffer("loss", 4, usage).unwrap();
         optimizer.bind(&context, &Slice::whole(&loss)).unwrap();
@@ -56,7 +59,8 @@ impl Bench {
         let queue = &self.context.queue;
         for (i, g) in gradients.iter().enumerate() {
             let slice = self.optimizer.gradient(i);
-            queue.write_buffer(&slice.buffer, slice.offset, bytemuck::cast_slice(g));
+            let scaled: Vec<f32> = g.iter().map(|x| x * GRADIENT_SCALE).collect();
+            queue.write_buffer(&slice.buffer, slice.offset, bytemuck::cast_slice(&scaled));
         }
         queue.write_buffer(&self.loss, 0, bytemuck::bytes_of(&loss));
         let words = self.optimizer.settings_words(settings, slot);
