@@ -14,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Options of all commands")]
 pub(super) struct Global {
-    /// Where to compute: auto (a hardware graphics device, else the processor), cpu, or part of a device's name
+    /// Where to compute: auto (a hardware graphics device, else the processor), cpu, or part of a device's name (NAME#2: the second that has it)
     #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]
     pub device: String,
     /// Let shaders check every index (slower; for finding errors in drivers and shaders)

@@ -69,7 +69,8 @@ impl DeviceInfo {
 /// Which device to use and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeviceRequest {
-    /// Part of the device's name, whatever its case; the best device when absent.
+    /// Part of the device's name, whatever its case, `#2` after it for the second that fits;
+    /// the best device when absent.
     pub name: Option<String>,
     /// Whether a software device may be taken without being named.
     pub allow_software: bool,
@@ -218,20 +219,49 @@ pub(super) fn choose(
     instance: &Instance,
     request: &DeviceRequest,
 ) -> Result<Adapter, BackendError> {
-    let wanted = request.name.as_deref().map(str::to_lowercase);
+    let (wanted, place) = request.name.as_deref().map_or((None, 0), wanted);
     adapters(instance)
         .into_iter()
-        .find(|a| {
+        .filter(|a| {
             let info = a.get_info();
             match &wanted {
                 Some(part) => info.name.to_lowercase().contains(part),
                 None => request.allow_software || info.device_type != DeviceType::Cpu,
             }
         })
+        .nth(place)
         .ok_or_else(|| BackendError::NoDevice {
             wanted: request
                 .name
                 .clone()
                 .unwrap_or_else(|| "any graphics card".to_owned()),
         })
+}
+
+/// What a device's name must contain, in lower case, and which of those to take, from 0:
+/// `h100#2` is the second whose name contains "h100".
+fn wanted(name: &str) -> (Option<String>, usize) {
+    let numbered = name.rsplit_once('#').and_then(|(part, number)| {
+        let number: usize = number.parse().ok()?;
+        Some((part, number.checked_sub(1)?))
+    });
+    let (part, place) = numbered.unwrap_or((name, 0));
+    (Some(part.to_lowercase()), place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_of_one_name_are_told_apart_by_number() {
+        let name = |s: &str| Some(s.to_owned());
+        assert_eq!(wanted("H100"), (name("h100"), 0));
+        assert_eq!(wanted("H100#1"), (name("h100"), 0));
+        assert_eq!(wanted("H100#2"), (name("h100"), 1));
+        assert_eq!(wanted("#2"), (name(""), 1));
+        // No number, no place: part of the name.
+        assert_eq!(wanted("card #x"), (name("card #x"), 0));
+        assert_eq!(wanted("card#0"), (name("card#0"), 0));
+    }
 }
