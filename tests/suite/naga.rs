@@ -10,7 +10,9 @@ use naga::{AddressSpace, StorageAccess};
 use serpent_engine::backend::wgpu::dispatch::{Access, Dispatch};
 use serpent_engine::backend::wgpu::lower::lower;
 use serpent_engine::backend::wgpu::shader;
-use serpent_engine::graph::{Graph, Loss, Op, differentiate, fuse, fuse_backward, recompute};
+use serpent_engine::graph::{
+    Graph, Loss, Op, differentiate, fuse, fuse_backward, recompute, store_half,
+};
 use serpent_engine::network::{Ffn, Network, NetworkConfig, Preset};
 
 /// What every adapter with compute shaders offers (WebGPU's defaults).
@@ -94,6 +96,10 @@ fn graphs(config: &NetworkConfig, batch: usize, side: usize) -> Vec<Graph> {
         graphs.push(fuse_backward(training.clone()).graph);
         graphs.push(recompute(training).graph);
     }
+    // And everything again with activations in 16 bits.
+    let mut halves = graphs.clone();
+    halves.iter_mut().for_each(store_half);
+    graphs.extend(halves);
     graphs
 }
 
@@ -191,7 +197,14 @@ fn kernel_files_are_short_and_say_what_they_do() {
 /// Parses, validates, translates, and compares with the dispatch.
 fn check(text: &str, dispatch: Option<&Dispatch>) -> Result<(), String> {
     let module = naga::front::wgsl::parse_str(text).map_err(|e| e.emit_to_string(text))?;
-    let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
+    // Half floats only where a kernel says it needs them.
+    let half = text.starts_with("enable f16;");
+    let capabilities = if half {
+        Capabilities::SHADER_FLOAT16
+    } else {
+        Capabilities::empty()
+    };
+    let info = Validator::new(ValidationFlags::all(), capabilities)
         .validate(&module)
         .map_err(|e| e.emit_to_string(text))?;
     let options = spv::Options::default();
@@ -203,7 +216,11 @@ fn check(text: &str, dispatch: Option<&Dispatch>) -> Result<(), String> {
     msl::write_string(&module, &info, &options, &msl::PipelineOptions::default())
         .map_err(|e| format!("MSL: {e}"))?;
     let options = hlsl::Options {
-        shader_model: hlsl::ShaderModel::V6_0,
+        shader_model: if half {
+            hlsl::ShaderModel::V6_2
+        } else {
+            hlsl::ShaderModel::V6_0
+        },
         ..Default::default()
     };
     let pipeline = hlsl::PipelineOptions::default();
