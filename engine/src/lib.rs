@@ -8,6 +8,7 @@
 //! The crate knows no window and no command line.
 
 pub mod backend;
+pub mod bench;
 pub mod checkpoint;
 pub mod graph;
 pub mod image;

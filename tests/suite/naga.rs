@@ -160,9 +160,14 @@ fn every_kernel_variant_translates_everywhere() {
 }
 
 #[test]
-fn optimiser_kernels_translate_everywhere() {
-    for kernel in ["gradient_squares", "gradient_norm", "adamw"] {
-        let text = shader::source(kernel, &[]).expect("kernel is there");
+fn kernels_outside_of_graphs_translate_everywhere() {
+    let plain = |kernel| (kernel, 0u32);
+    let optimiser = ["gradient_squares", "gradient_norm", "adamw"].map(plain);
+    // What `serpent bench` measures arithmetic with.
+    let rates = [("rates", 0), ("rates", 1)];
+    for (kernel, exp2) in optimiser.into_iter().chain(rates) {
+        let constants = [("EXP2", exp2.into())];
+        let text = shader::source(kernel, &constants).expect("kernel is there");
         check(&text, None).unwrap_or_else(|problem| panic!("{kernel}: {problem}"));
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
+use serpent_engine::backend::wgpu::Rung;
 use serpent_engine::restore::{DeviceChoice, ModelLibrary};
 use tracing_subscriber::EnvFilter;
 
@@ -17,6 +18,9 @@ pub(super) struct Global {
     /// Where to compute: auto (a hardware graphics device, else the processor), cpu, or part of a device's name (NAME#2: the second that has it)
     #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]
     pub device: String,
+    /// How a graphics device keeps and multiplies numbers: full (32 bits), half (16-bit storage), tensor (and 16-bit products on tensor cores); what it lacks falls to the one before
+    #[arg(long, global = true, value_name = "RUNG")]
+    pub rung: Option<Rung>,
     /// Let shaders check every index (slower; for finding errors in drivers and shaders)
     #[arg(long, global = true)]
     pub checked_shaders: bool,
@@ -35,6 +39,11 @@ impl Global {
             Ok(choice) => choice,
             Err(never) => match never {},
         }
+    }
+
+    /// The rung asked for.
+    pub fn rung(&self) -> Option<Rung> {
+        self.rung
     }
 
     /// Whether shaders check every index; the build's own choice unless asked for.

@@ -4,6 +4,10 @@
 //! 0 all done, 1 the command makes no sense, 2 some files failed, 130 interrupted.
 
 mod batch;
+mod bench;
+mod bench_markdown;
+mod bench_start;
+mod bench_text;
 mod common;
 mod compare;
 mod degrade;
@@ -55,6 +59,7 @@ enum Command {
     Degrade(degrade::DegradeArgs),
     Compare(compare::CompareArgs),
     Train(train::TrainArgs),
+    Bench(bench::BenchArgs),
     /// List the models
     Models,
     /// List the devices pictures can be restored on
@@ -96,6 +101,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Degrade(args)) => degrade::run(args, global)?.into(),
         Some(Command::Compare(args)) => compare::run(args, global)?.into(),
         Some(Command::Train(args)) => return train::run(args, global),
+        Some(Command::Bench(args)) => bench::run(args, global)?.into(),
         Some(Command::Models) => models::run(global)?.into(),
         Some(Command::Devices) => devices::run(global)?.into(),
     })

@@ -126,6 +126,20 @@ pub enum Rung {
     Tensor,
 }
 
+impl Rung {
+    /// All rungs, lowest first.
+    pub const ALL: [Self; 3] = [Self::Full, Self::Half, Self::Tensor];
+
+    /// The rung that kernels of these capabilities run on.
+    pub(super) fn of(capabilities: Capabilities) -> Self {
+        match (capabilities.half_storage, capabilities.cooperative_matrix) {
+            (_, true) => Self::Tensor,
+            (true, false) => Self::Half,
+            (false, false) => Self::Full,
+        }
+    }
+}
+
 impl std::fmt::Display for Rung {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -140,8 +154,8 @@ impl std::str::FromStr for Rung {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        let all = [Self::Full, Self::Half, Self::Tensor];
-        all.into_iter()
+        Self::ALL
+            .into_iter()
             .find(|rung| rung.to_string() == name)
             .ok_or_else(|| format!("{name:?} is not a rung: full, half or tensor"))
     }

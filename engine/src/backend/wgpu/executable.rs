@@ -104,7 +104,19 @@ pub struct WgpuExecutable {
     pub(super) program: Program,
     pub(super) upload: Upload,
     readback: Readback,
-    pace: Pace,
+    pub(super) pace: Pace,
+}
+
+impl WgpuExecutable {
+    /// The graph as it is run: what each value is and how it is stored.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// Launches of one run.
+    pub fn launches(&self) -> usize {
+        self.program.launches.len()
+    }
 }
 
 impl Executable for WgpuExecutable {
@@ -241,6 +253,11 @@ pub(super) fn encode(encoder: &mut CommandEncoder, launches: &[Launch]) {
         return;
     }
     let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+    record(&mut pass, launches);
+}
+
+/// Records launches into a pass.
+pub(super) fn record(pass: &mut wgpu::ComputePass<'_>, launches: &[Launch]) {
     let mut bound = None;
     for launch in launches {
         let pipeline = Arc::as_ptr(&launch.pipeline);

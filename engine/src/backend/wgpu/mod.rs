@@ -4,6 +4,7 @@
 //! compiled kernels once, `executable` and `trainer` replay them.
 
 mod adapter;
+mod ceilings;
 mod context;
 pub mod dispatch;
 mod executable;
@@ -22,6 +23,7 @@ mod trainer;
 use std::sync::Arc;
 
 pub use adapter::{DeviceInfo, DeviceKind, DeviceRequest, Rung, list_devices};
+pub use ceilings::{Allocated, Arithmetic};
 pub use executable::{WgpuExecutable, WgpuModel};
 pub use profile::ProfileRow;
 pub use trainer::WgpuTrainer;
@@ -56,6 +58,16 @@ impl WgpuBackend {
     /// What its kernels use beyond what every adapter has.
     pub fn capabilities(&self) -> Capabilities {
         self.context.capabilities
+    }
+
+    /// The rung it runs on: what was asked for, or what the device has of it.
+    pub fn rung(&self) -> Rung {
+        Rung::of(self.context.capabilities)
+    }
+
+    /// Whether kernels can be timed.
+    pub fn has_timestamps(&self) -> bool {
+        self.context.timestamps
     }
 
     /// [`Backend::load`] with the concrete type, for profiling.

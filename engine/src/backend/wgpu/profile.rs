@@ -20,10 +20,14 @@ pub struct ProfileRow {
     pub label: String,
     /// Name of the op; `Optimizer` for what belongs to no node.
     pub op: &'static str,
+    /// Index of the node in the graph as it is run.
+    pub node: Option<usize>,
     /// Stem of the kernel's file.
     pub kernel: &'static str,
     /// Workgroups of the launch.
     pub workgroups: [u32; 3],
+    /// Start of the pass, counted from the first launch's.
+    pub start: f64,
     /// Time between the pass's start and its end.
     pub microseconds: f64,
 }
@@ -37,6 +41,17 @@ impl WgpuExecutable {
         self.run(inputs)?;
         let launches: Vec<&Launch> = self.program.launches.iter().collect();
         time(&self.context, &self.graph, &launches)
+    }
+
+    /// Seconds that the kernels take as they run for a picture, in passes of many launches,
+    /// without upload and read-back. Runs what was uploaded last once more.
+    ///
+    /// # Errors
+    /// As [`WgpuExecutable::profile`].
+    pub fn kernel_seconds(&mut self) -> Result<f64, BackendError> {
+        let launches = &self.program.launches;
+        let parts = self.pace.split(launches);
+        passes(&self.context, parts.into_iter().map(|p| &launches[p]))
     }
 }
 
@@ -67,47 +82,85 @@ impl WgpuTrainer {
     }
 }
 
+/// Room for `pairs` of timestamps: the queries, and the buffer they are resolved into.
+fn queries(
+    context: &Context,
+    pairs: usize,
+) -> Result<(wgpu::QuerySet, wgpu::Buffer), BackendError> {
+    if !context.timestamps {
+        return Err(no_timestamps(context));
+    }
+    let count = 2 * pairs as u32;
+    let set = context.scoped("timestamps", 0, || {
+        context.device.create_query_set(&wgpu::QuerySetDescriptor {
+            label: Some("profile"),
+            ty: wgpu::QueryType::Timestamp,
+            count,
+        })
+    })?;
+    let usage = BufferUsages::QUERY_RESOLVE | BufferUsages::COPY_SRC;
+    let resolved = context.buffer("timestamps", 8 * u64::from(count), usage)?;
+    Ok((set, resolved))
+}
+
+/// Where pass `i` writes its times.
+fn writes(set: &wgpu::QuerySet, i: usize) -> Option<ComputePassTimestampWrites<'_>> {
+    Some(ComputePassTimestampWrites {
+        query_set: set,
+        beginning_of_pass_write_index: Some(2 * i as u32),
+        end_of_pass_write_index: Some(2 * i as u32 + 1),
+    })
+}
+
+/// Runs each part as one pass in a submission of its own; the passes' seconds together.
+fn passes<'a>(
+    context: &Context,
+    parts: impl Iterator<Item = &'a [Launch]>,
+) -> Result<f64, BackendError> {
+    let (set, resolved) = queries(context, 1)?;
+    let readback = Readback::new(context, &[Slice::whole(&resolved)])?;
+    let period = f64::from(context.queue.get_timestamp_period());
+    let mut seconds = 0.0;
+    for part in parts {
+        let mut encoder = super::executable::encoder(context);
+        {
+            let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor {
+                label: None,
+                timestamp_writes: writes(&set, 0),
+            });
+            super::executable::record(&mut pass, part);
+        }
+        encoder.resolve_query_set(&set, 0..2, &resolved, 0);
+        readback.copy(&mut encoder);
+        let ticks = readback.read::<u64>(context, context.queue.submit([encoder.finish()]))?;
+        seconds += ticks[0][1].saturating_sub(ticks[0][0]) as f64 * period / 1e9;
+    }
+    Ok(seconds)
+}
+
 fn no_timestamps(context: &Context) -> BackendError {
     context.refused("profiling", "the device has no timestamps")
 }
 
 /// Runs launches one pass each and returns their times in order.
-fn time(
+pub(super) fn time(
     context: &Context,
     graph: &Graph,
     launches: &[&Launch],
 ) -> Result<Vec<ProfileRow>, BackendError> {
-    if !context.timestamps {
-        return Err(no_timestamps(context));
-    }
-    let queries = 2 * BATCH as u32;
-    let set = context.scoped("timestamps", 0, || {
-        context.device.create_query_set(&wgpu::QuerySetDescriptor {
-            label: Some("profile"),
-            ty: wgpu::QueryType::Timestamp,
-            count: queries,
-        })
-    })?;
-    let usage = BufferUsages::QUERY_RESOLVE | BufferUsages::COPY_SRC;
-    let resolved = context.buffer("timestamps", 8 * u64::from(queries), usage)?;
+    let (set, resolved) = queries(context, BATCH)?;
     let readback = Readback::new(context, &[Slice::whole(&resolved)])?;
-    let period = f64::from(context.queue.get_timestamp_period());
+    let period = f64::from(context.queue.get_timestamp_period()) / 1000.0;
     let mut rows = Vec::with_capacity(launches.len());
+    let mut first = None;
     for batch in launches.chunks(BATCH) {
         let mut encoder = super::executable::encoder(context);
         for (i, launch) in batch.iter().enumerate() {
             let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor {
                 label: Some(launch.kernel),
-                timestamp_writes: Some(ComputePassTimestampWrites {
-                    query_set: &set,
-                    beginning_of_pass_write_index: Some(2 * i as u32),
-                    end_of_pass_write_index: Some(2 * i as u32 + 1),
-                }),
+                timestamp_writes: writes(&set, i),
             });
-            pass.set_pipeline(&launch.pipeline.compute);
-            pass.set_bind_group(0, &launch.bind_group, &[]);
-            let [x, y, z] = launch.workgroups;
-            pass.dispatch_workgroups(x, y, z);
+            super::executable::record(&mut pass, std::slice::from_ref(*launch));
         }
         encoder.resolve_query_set(&set, 0..2 * batch.len() as u32, &resolved, 0);
         readback.copy(&mut encoder);
@@ -115,12 +168,15 @@ fn time(
         let ticks = readback.read::<u64>(context, submission)?;
         for (launch, pair) in batch.iter().zip(ticks[0].chunks_exact(2)) {
             let node = graph.nodes.get(launch.node);
+            let first = *first.get_or_insert(pair[0]);
             rows.push(ProfileRow {
                 label: node.map_or_else(String::new, |n| n.label.clone()),
                 op: node.map_or("Optimizer", |n| n.op.name()),
+                node: node.map(|_| launch.node),
                 kernel: launch.kernel,
                 workgroups: launch.workgroups,
-                microseconds: pair[1].saturating_sub(pair[0]) as f64 * period / 1000.0,
+                start: pair[0].saturating_sub(first) as f64 * period,
+                microseconds: pair[1].saturating_sub(pair[0]) as f64 * period,
             });
         }
     }

@@ -72,6 +72,8 @@ const KERNELS: &[&[(&str, &str)]] = &[
     ),
     // optimiser
     shaders!("": "gradient_squares", "gradient_norm", "adamw"),
+    // measuring
+    shaders!("": "rates"),
 ];
 
 /// Text that kernels share: `#include NAME`.

@@ -29,7 +29,7 @@ pub struct WgpuTrainer {
     pub(super) program: Program,
     pub(super) optimizer: Optimizer,
     upload: Upload,
-    pace: Pace,
+    pub(super) pace: Pace,
     /// Submissions not known to be done, with the count of steps before theirs.
     outstanding: VecDeque<(u64, SubmissionIndex)>,
     /// Steps queued so far.
@@ -85,6 +85,11 @@ impl WgpuTrainer {
             slots: Vec::with_capacity(REPORTS as usize),
             pending: Vec::new(),
         })
+    }
+
+    /// The graph as it is run: what each value is and how it is stored.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
     }
 
     /// Waits until no more than `left` of the queued steps are unfinished.

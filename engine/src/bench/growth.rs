@@ -1,0 +1,79 @@
+//! How time and memory grow with the picture: whole restores, tiles and all.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{BenchError, preset_name, samples};
+use crate::backend::wgpu::{Allocated, Rung, WgpuBackend};
+use crate::checkpoint::{Checkpoint, Task};
+use crate::image::{Colour, Picture};
+use crate::network::{Network, Preset, initial_weights};
+use crate::restore::{Device, Options, Restorer};
+
+/// A picture of one size, restored as the program does.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Growth {
+    /// The network.
+    pub preset: &'static str,
+    /// How numbers are kept and multiplied.
+    pub rung: Rung,
+    /// Width and height.
+    pub side: usize,
+    /// The second of two restores, tiling and blending included, decoding and saving not.
+    pub seconds: f64,
+    /// Nanoseconds a pixel.
+    pub ns_per_pixel: f64,
+    /// Tiles.
+    pub tiles: usize,
+    /// Everything the engine holds on the device afterwards; nothing where the driver does not say.
+    pub memory: Option<Allocated>,
+}
+
+/// Restores square pictures of these sides, smallest first.
+///
+/// # Errors
+/// [`BenchError`] when the device and the processor both fail.
+pub fn growth(
+    backend: Arc<WgpuBackend>,
+    preset: Preset,
+    sides: &[usize],
+) -> Result<Vec<Growth>, BenchError> {
+    let config = preset.config();
+    let size = config.size_multiple();
+    let network = Network::build(&config, 1, size, size)?;
+    let checkpoint = Arc::new(Checkpoint {
+        weights: initial_weights(&network.parameters, 1),
+        config,
+        task: Task::Denoise,
+        recipe: serde_json::Value::Null,
+    });
+    let device = Arc::new(Device::with(backend.clone()));
+    let mut restorer = Restorer::new(device, checkpoint)?;
+    let mut all = Vec::new();
+    for &side in sides {
+        let samples = samples(side * side * 3);
+        let picture = Picture::new(side, side, Colour::Rgb, samples)
+            .map_err(crate::restore::RestoreError::from)?;
+        let (mut tiles, mut seconds) = (0, 0.0);
+        for _ in 0..2 {
+            let start = Instant::now();
+            let mut count = |_, total| {
+                tiles = total;
+                ControlFlow::Continue(())
+            };
+            restorer.restore(&picture, &Options::default(), &mut count)?;
+            seconds = start.elapsed().as_secs_f64();
+        }
+        all.push(Growth {
+            preset: preset_name(preset),
+            rung: backend.rung(),
+            side,
+            seconds,
+            ns_per_pixel: 1e9 * seconds / (side * side) as f64,
+            tiles,
+            memory: backend.allocated(),
+        });
+    }
+    Ok(all)
+}

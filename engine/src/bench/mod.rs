@@ -1,0 +1,73 @@
+//! Measuring the engine: what a device can do at most, what the network costs there, and the
+//! distance between the two. `serpent bench` prints what this module returns.
+
+mod ceilings;
+mod cpu;
+mod first_start;
+mod floor;
+mod growth;
+mod machine;
+mod restoring;
+mod spread;
+mod table;
+#[cfg(test)]
+mod tests;
+mod trace;
+mod training;
+
+pub use ceilings::{Ceilings, ProcessorCeilings, Product};
+pub use cpu::{CpuRestoring, processor_time};
+pub use first_start::{FirstStart, first_start};
+pub use floor::{floor_seconds, stored_cost};
+pub use growth::{Growth, growth};
+pub use machine::Machine;
+pub use restoring::{Restoring, restoring};
+pub use spread::{Spread, repeat};
+pub use table::{Sum, sums};
+pub use trace::trace;
+pub use training::{Training, training};
+
+use crate::backend::BackendError;
+use crate::graph::ShapeError;
+use crate::network::{NetworkError, Preset};
+use crate::restore::RestoreError;
+
+/// A measurement that could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// The device failed or has no room.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// No network of that size.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// A graph that cannot be built.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// Restoring failed.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+}
+
+/// A preset's name, as configurations write it.
+pub fn preset_name(preset: Preset) -> &'static str {
+    match preset {
+        Preset::Tiny => "tiny",
+        Preset::Base => "base",
+        Preset::Large => "large",
+    }
+}
+
+/// The preset of that name.
+pub fn preset_named(name: &str) -> Option<Preset> {
+    [Preset::Tiny, Preset::Base, Preset::Large]
+        .into_iter()
+        .find(|&p| preset_name(p) == name)
+}
+
+/// Samples of a picture that is no constant: values between 0 and 1 that look random.
+pub(crate) fn samples(count: usize) -> Vec<f32> {
+    (0..count)
+        .map(|i| (i as f32 * 0.618_034).fract() * 0.8 + 0.1)
+        .collect()
+}

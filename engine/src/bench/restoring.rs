@@ -1,0 +1,122 @@
+//! One picture through the network on a graphics device.
+
+use std::time::{Duration, Instant};
+
+use super::table::{Sum, sums};
+use super::{
+    BenchError, Ceilings, Spread, floor_seconds, preset_name, repeat, samples, stored_cost,
+};
+use crate::backend::Executable;
+use crate::backend::wgpu::{Allocated, ProfileRow, Rung, WgpuBackend};
+use crate::graph::{Cost, fuse};
+use crate::network::{Network, Preset, initial_weights};
+
+/// Longest that the repetitions of one measurement may take.
+pub(super) const PATIENCE: Duration = Duration::from_secs(8);
+
+/// What restoring pictures of one size takes.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Restoring {
+    /// The network.
+    pub preset: &'static str,
+    /// What the kernels may use.
+    pub rung: Rung,
+    /// Height of the picture.
+    pub height: usize,
+    /// Width of the picture.
+    pub width: usize,
+    /// Kernels alone, by the device's clock; nothing where it has none.
+    pub kernel_ms: Option<Spread>,
+    /// With upload and read-back, by the program's clock.
+    pub wall_ms: Spread,
+    /// Planning, allocating and compiling before the first run.
+    pub prepare_ms: f64,
+    /// Intermediates.
+    pub intermediate_bytes: u64,
+    /// Everything the engine holds on the device; nothing where the driver does not say.
+    pub memory: Option<Allocated>,
+    /// Launches a picture.
+    pub launches: usize,
+    /// Counted operations; bytes as the device keeps them.
+    pub cost: Cost,
+    /// Sum over the nodes of the least time each can take, as the graph is fused now.
+    pub floor_ms: Option<f64>,
+    /// Times by op, every launch timed apart.
+    pub ops: Vec<Sum>,
+    /// Times by kernel.
+    pub kernels: Vec<Sum>,
+    /// Times by place in the network.
+    pub places: Vec<Sum>,
+    /// Every launch.
+    #[serde(skip)]
+    pub rows: Vec<ProfileRow>,
+}
+
+impl Restoring {
+    /// Kernel time over its floor.
+    pub fn distance(&self) -> Option<f64> {
+        let floor = self.floor_ms.filter(|f| *f > 0.0)?;
+        Some(self.kernel_ms?.median / floor)
+    }
+}
+
+/// Measures a preset at one size; sides are rounded up to what the network takes.
+///
+/// # Errors
+/// [`BenchError`] when the network has no such size or the device fails.
+pub fn restoring(
+    backend: &WgpuBackend,
+    preset: Preset,
+    (height, width): (usize, usize),
+    runs: usize,
+    ceilings: Option<&Ceilings>,
+) -> Result<Restoring, BenchError> {
+    let config = preset.config();
+    let multiple = config.size_multiple();
+    let (height, width) = (
+        height.next_multiple_of(multiple),
+        width.next_multiple_of(multiple),
+    );
+    let network = Network::build(&config, 1, height, width)?;
+    let weights = initial_weights(&network.parameters, 1);
+    let graph = fuse(network.graph);
+    let input = samples(height * width * config.input_channels());
+    let start = Instant::now();
+    let mut executable = backend.load_model(&weights)?.prepare_program(&graph)?;
+    let prepare_ms = 1e3 * start.elapsed().as_secs_f64();
+    let wall_ms = repeat(runs, PATIENCE, || {
+        let start = Instant::now();
+        executable.run(&[&input])?;
+        Ok::<_, BenchError>(1e3 * start.elapsed().as_secs_f64())
+    })?;
+    let memory = backend.allocated();
+    let (mut kernel_ms, mut rows) = (None, Vec::new());
+    if backend.has_timestamps() {
+        let kernels = || Ok::<_, BenchError>(1e3 * executable.kernel_seconds()?);
+        kernel_ms = Some(repeat(runs, PATIENCE, kernels)?);
+        rows = executable.profile(&[&input])?;
+    }
+    let graph = executable.graph();
+    let costs = || graph.nodes.iter().map(|n| stored_cost(graph, n));
+    let floor_ms = ceilings.map(|c| costs().map(|cost| 1e3 * floor_seconds(&cost, c)).sum());
+    Ok(Restoring {
+        preset: preset_name(preset),
+        rung: backend.rung(),
+        height,
+        width,
+        kernel_ms,
+        wall_ms,
+        prepare_ms,
+        intermediate_bytes: executable.memory_bytes(),
+        memory,
+        launches: executable.launches(),
+        cost: costs().fold(Cost::default(), |a, b| a + b),
+        floor_ms,
+        ops: sums(&rows, graph, ceilings, |r| r.op.to_owned()),
+        kernels: sums(&rows, graph, ceilings, |r| r.kernel.to_owned()),
+        places: sums(&rows, graph, ceilings, |r| {
+            format!("{} {} {}", r.op, r.kernel, r.label)
+        }),
+        rows,
+    })
+}
