@@ -1,9 +1,11 @@
-// Operands of a matrix product in global memory, 32-bit: sizes, loads of four
-// neighbours, and the store with its epilogue. Shared by the matmul kernels.
+// Operands of a matrix product in global memory: sizes, loads of four neighbours, and the
+// store with its epilogue. Shared by the matmul kernels.
 //
 // a, b: row-major. With A_BY_COLUMNS a is [k, m], else [m, k]; with B_BY_ROWS b is
 //   [k, n], else [n, k]. c is [slabs, m, n].
-// VECTOR: every row length among m, n, k divides by 4, so loads and stores take 16 bytes.
+// VECTOR_A, VECTOR_B, VECTOR_C: the operand's rows divide by 4, so that loads and stores take
+//   four numbers. HALF1 (a), HALF2 (b), HALF3 (c), HALF4.. (the rest): 16-bit in memory, which
+//   implies rows that divide by 4; stores saturate instead of overflowing.
 // BIAS: bias [n]. RESIDUAL: residual [m, n], scale [n].
 
 struct Params {
@@ -12,28 +14,63 @@ struct Params {
     k: u32,
     // Length of a slab of k, a multiple of BK.
     slab: u32,
+    // Tiles along m that are in flight at once: a workgroup takes every row_groups-th.
+    row_groups: u32,
     tiles_m: u32,
     tiles_n: u32,
     slabs: u32,
-    // Factors on a and on the result, for kernels that narrow their operands.
-    a_factor: f32,
-    c_factor: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-#if VECTOR
+#if HALF1
+alias WordA = vec4<f16>;
+#else
+#if VECTOR_A
+alias WordA = vec4<f32>;
+#else
+alias WordA = f32;
+#endif
+#endif
+#if HALF2
+alias WordB = vec4<f16>;
+#else
+#if VECTOR_B
+alias WordB = vec4<f32>;
+#else
+alias WordB = f32;
+#endif
+#endif
+#if VECTOR_C
 alias Word = vec4<f32>;
 #else
 alias Word = f32;
 #endif
-@group(0) @binding(1) var<storage, read> a: array<Word>;
-@group(0) @binding(2) var<storage, read> b: array<Word>;
-@group(0) @binding(3) var<storage, read_write> c: array<Word>;
+#if HALF3
+alias WordC = vec4<f16>;
+#else
+alias WordC = Word;
+#endif
+@group(0) @binding(1) var<storage, read> a: array<WordA>;
+@group(0) @binding(2) var<storage, read> b: array<WordB>;
+@group(0) @binding(3) var<storage, read_write> c: array<WordC>;
 #if BIAS
 @group(0) @binding(4) var<storage, read> bias: array<Word>;
 #endif
 #if RESIDUAL
-@group(0) @binding(4u + BIAS) var<storage, read> residual: array<Word>;
+#if BIAS
+#if HALF5
+alias Residual = vec4<f16>;
+#else
+alias Residual = Word;
+#endif
+#else
+#if HALF4
+alias Residual = vec4<f16>;
+#else
+alias Residual = Word;
+#endif
+#endif
+@group(0) @binding(4u + BIAS) var<storage, read> residual: array<Residual>;
 @group(0) @binding(5u + BIAS) var<storage, read> scale: array<Word>;
 #endif
 
@@ -43,8 +80,8 @@ fn load_a(row: u32, column: u32, rows: u32, columns: u32) -> vec4<f32> {
         return vec4<f32>();
     }
     let i = row * columns + column;
-#if VECTOR
-    return a[i / 4u];
+#if VECTOR_A
+    return vec4<f32>(a[i / 4u]);
 #else
     var v = vec4<f32>(a[i], 0.0, 0.0, 0.0);
     if column + 1u < columns { v.y = a[i + 1u]; }
@@ -60,8 +97,8 @@ fn load_b(row: u32, column: u32, rows: u32, columns: u32) -> vec4<f32> {
         return vec4<f32>();
     }
     let i = row * columns + column;
-#if VECTOR
-    return b[i / 4u];
+#if VECTOR_B
+    return vec4<f32>(b[i / 4u]);
 #else
     var v = vec4<f32>(b[i], 0.0, 0.0, 0.0);
     if column + 1u < columns { v.y = b[i + 1u]; }
@@ -72,15 +109,19 @@ fn load_b(row: u32, column: u32, rows: u32, columns: u32) -> vec4<f32> {
 }
 
 // A result after the epilogue; i and column count words in [m, n] and [n].
-fn finish(i: u32, column: u32, sum: Word) -> Word {
+fn finish(i: u32, column: u32, sum: Word) -> WordC {
     var v = sum;
 #if BIAS
     v += bias[column];
 #endif
 #if RESIDUAL
-    v = fma(scale[column], v, residual[i]);
+    v = fma(scale[column], v, Word(residual[i]));
 #endif
+#if HALF3
+    return vec4<f16>(clamp(v, vec4(-65504.0), vec4(65504.0)));
+#else
     return v;
+#endif
 }
 
 // Writes four neighbours of a row of the result of one slab; nothing outside.
@@ -90,7 +131,7 @@ fn store(slab: u32, row: u32, column: u32, sums: vec4<f32>) {
     }
     let i = row * params.n + column;
     let at = slab * params.m * params.n + i;
-#if VECTOR
+#if VECTOR_C
     c[at / 4u] = finish(i / 4u, column / 4u, sums);
 #else
     c[at] = finish(i, column, sums.x);

@@ -56,8 +56,8 @@ impl Form {
 }
 
 impl Product {
-    /// Whether every row length divides by four, so that loads and stores may take 16 bytes.
-    pub fn vector(&self) -> bool {
+    /// Whether the rows of A, B and C divide by four, so that loads and stores may take four.
+    fn vectors(&self) -> [bool; 3] {
         let a = if self.form.a_by_columns() {
             self.m
         } else {
@@ -68,7 +68,7 @@ impl Product {
         } else {
             self.k
         };
-        [a, b, self.n].iter().all(|len| len.is_multiple_of(4))
+        [a, b, self.n].map(|len| len.is_multiple_of(4))
     }
 
     /// Sums over k are cut into slabs of this many terms, a multiple of `depth`, one partial
@@ -180,8 +180,8 @@ pub(super) struct Launch {
     pub columns: usize,
     /// Terms of a sum a workgroup adds up.
     pub slab: usize,
-    /// Power of two by which A is multiplied while it is narrowed, and the result divided.
-    pub a_factor: f32,
+    /// Most workgroups along rows: more rows than they make are gone over in turn.
+    pub row_groups: usize,
 }
 
 impl Launch {
@@ -211,7 +211,7 @@ impl Launch {
             rows: tile.rows,
             columns: tile.columns,
             slab,
-            a_factor: 1.0,
+            row_groups: usize::MAX,
         }
     }
 
@@ -220,32 +220,41 @@ impl Launch {
         self.product.k.div_ceil(self.slab)
     }
 
+    /// Tiles along rows and columns.
+    pub fn tiles(&self) -> (usize, usize) {
+        let p = &self.product;
+        (p.m.div_ceil(self.rows), p.n.div_ceil(self.columns))
+    }
+
     /// Workgroups in all.
     pub fn groups(&self) -> usize {
-        let p = &self.product;
-        p.m.div_ceil(self.rows) * p.n.div_ceil(self.columns) * self.slabs()
+        let (tiles_m, tiles_n) = self.tiles();
+        tiles_m.min(self.row_groups) * tiles_n * self.slabs()
     }
 
     /// The dispatch writing the `slabs` partial results to `out`.
     pub fn dispatch(&self, operands: &Operands, out: Operand) -> Dispatch {
         let p = &self.product;
         let mut constants = self.constants.clone();
+        let [a, b, c] = p.vectors();
         constants.extend([
-            ("VECTOR", p.vector().into()),
+            ("VECTOR_A", a.into()),
+            ("VECTOR_B", b.into()),
+            ("VECTOR_C", c.into()),
             ("A_BY_COLUMNS", p.form.a_by_columns().into()),
             ("B_BY_ROWS", p.form.b_by_rows().into()),
             ("BIAS", operands.bias.is_some().into()),
             ("RESIDUAL", operands.residual.is_some().into()),
         ]);
-        let (tiles_m, tiles_n) = (p.m.div_ceil(self.rows), p.n.div_ceil(self.columns));
-        let sizes = [p.m, p.n, p.k, self.slab, tiles_m, tiles_n, self.slabs()];
-        let mut params = sizes.map(|v| v as u32).to_vec();
-        params.extend([self.a_factor.to_bits(), self.a_factor.recip().to_bits()]);
+        let (tiles_m, tiles_n) = self.tiles();
+        let row_groups = tiles_m.min(self.row_groups);
+        let slabs = self.slabs();
+        let sizes = [p.m, p.n, p.k, self.slab, row_groups, tiles_m, tiles_n, slabs];
         Dispatch {
             kernel: self.kernel,
             constants,
             bindings: operands.bindings(out),
-            params,
+            params: sizes.map(|v| v as u32).to_vec(),
             workgroups: fold(self.groups()),
         }
     }

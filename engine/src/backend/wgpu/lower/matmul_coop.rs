@@ -1,32 +1,35 @@
 //! Matrix products on tensor cores: tile shapes of the `matmul_coop` kernel.
 //!
-//! Operands are narrowed to 16 bits, whose normal range is 6e−5 .. 65504. Activations and
-//! weights fit as they are. Gradients of a loss that averages over n pixels are about 1/n,
-//! far below; so a gradient is multiplied by a power of two before it is narrowed and the
-//! result divided by it, both exact. At a layer of T tokens each token stands for n/T
-//! pixels, hence a gradient of about (n/T)/n = 1/T: the factor 8·T puts it at the middle of
-//! the 16-bit range, with a factor of some 8000 to spare above (where it saturates, like a
-//! clipped gradient, instead of becoming infinite) and 100 000 below.
+//! These products are bound by memory, so tiles are chosen by what they move: columns are
+//! channels, few enough that one tile or two cover them and each token is read once or twice;
+//! and where workgroup memory holds all of B for a tile's columns, a workgroup keeps it and
+//! goes over many tiles of tokens.
 
-use super::matmul::{FULL, Form, Launch, Product};
+use super::matmul::{Form, Launch, Product};
 
-/// Rows and columns of a subgroup's share of the result.
-const SIDE: usize = 32;
+/// Rows and columns of a cooperative matrix.
+const SIDE: usize = 16;
 
-/// Depth of a tile, fixed in the kernel.
-const DEPTH: usize = 32;
+/// Smallest size worth such a matrix.
+const SMALLEST: usize = SIDE;
 
-/// Most subgroups of a workgroup: 256 invocations.
-const SUBGROUPS: usize = 8;
+/// Workgroup memory in bytes.
+const MEMORY: usize = 49_152;
 
-/// Smallest size worth a matrix of 16 × 16.
-const SMALLEST: usize = 16;
+/// Subgroups of a workgroup that goes over tokens.
+const STREAMING: usize = 4;
 
-/// Most subgroups along rows and columns, tried in order until the grid fills the GPU.
-const GRIDS: [(usize, usize); 5] = [(4, 4), (2, 4), (1, 4), (1, 2), (1, 1)];
+/// Subgroups of a workgroup that sums over tokens.
+const SUMMING: usize = 8;
 
-/// A gradient times 8·tokens is about 8: see above.
-const GRADIENT_GAIN: usize = 8;
+/// Processors of a large GPU, and what a workgroup may take of each: invocations' worth of
+/// registers and bytes of workgroup memory.
+const PROCESSORS: usize = 132;
+const RESIDENT_SUBGROUPS: usize = 16;
+const RESIDENT_BYTES: usize = 232_448;
+
+/// Workgroups that keep such a GPU busy.
+const ENOUGH: usize = 3 * PROCESSORS;
 
 /// The launch on tensor cores, unless the product is too small for them.
 pub(super) fn cooperative(product: Product) -> Option<Launch> {
@@ -34,55 +37,189 @@ pub(super) fn cooperative(product: Product) -> Option<Launch> {
     if p.m.min(p.n).min(p.k) < SMALLEST {
         return None;
     }
-    let with = |grid| launch(p, grid);
     Some(match p.form {
-        // Slabs fill the GPU.
-        Form::BackwardWeight => {
-            let whole = with(GRIDS[0]);
-            let slab = p.slab(whole.groups(), DEPTH);
-            Launch { slab, ..whole }
-        }
-        Form::Forward | Form::BackwardInput => GRIDS
-            .into_iter()
-            .map(with)
-            .find(|l| l.groups() >= FULL)
-            .unwrap_or_else(|| with(GRIDS[GRIDS.len() - 1])),
+        Form::Forward | Form::BackwardInput => streaming(p),
+        Form::BackwardWeight => summing(p),
     })
 }
 
-/// A launch with at most `rows × columns` subgroups a workgroup, in one slab.
-fn launch(product: Product, (rows, columns): (usize, usize)) -> Launch {
-    let columns = subgroups(product.n, columns);
-    let most = rows.min(SUBGROUPS / columns);
-    let (rows, a_factor) = match product.form {
-        Form::Forward => (most, 1.0),
-        Form::BackwardInput => (most, gradient_factor(product.m)),
-        Form::BackwardWeight => (subgroups(product.m, most), gradient_factor(product.k)),
-    };
-    Launch {
-        product,
-        kernel: "matmul_coop",
-        constants: vec![
-            ("SG_M", rows.into()),
-            ("SG_N", columns.into()),
-            ("BM", (SIDE * rows).into()),
-            ("BN", (SIDE * columns).into()),
-        ],
-        rows: SIDE * rows,
-        columns: SIDE * columns,
-        slab: product.k.next_multiple_of(DEPTH),
-        a_factor,
+/// How a workgroup shares a tile, in cooperative matrices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Tile {
+    /// Subgroups along rows, columns and terms.
+    subgroups: [usize; 3],
+    /// Matrices of a subgroup along rows and columns.
+    matrices: [usize; 2],
+    /// Matrices along the terms a subgroup multiplies between two barriers.
+    steps: usize,
+    /// Terms of B that stay in workgroup memory, where all of them do.
+    kept: Option<usize>,
+}
+
+impl Tile {
+    fn rows(&self) -> usize {
+        SIDE * self.subgroups[0] * self.matrices[0]
+    }
+
+    fn columns(&self) -> usize {
+        SIDE * self.subgroups[1] * self.matrices[1]
+    }
+
+    fn depth(&self) -> usize {
+        SIDE * self.subgroups[2] * self.steps
+    }
+
+    fn all_subgroups(&self) -> usize {
+        self.subgroups.iter().product()
+    }
+
+    /// Bytes of workgroup memory: tiles of A and B with padded rows, and the way out.
+    fn bytes(&self, form: Form) -> usize {
+        let tile = |across: usize, depth: usize, by_depth: bool| match by_depth {
+            true => depth * (2 * across + 16),
+            false => across * (2 * depth + 16),
+        };
+        let a = tile(self.rows(), self.depth(), form.a_by_columns());
+        let depth = self.kept.unwrap_or(self.depth());
+        let b = tile(self.columns(), depth, form.b_by_rows());
+        let c = self.all_subgroups() * SIDE * (4 * self.matrices[1] + 1) * 16;
+        a + b + c
+    }
+
+    /// Workgroups such a GPU runs at once.
+    fn resident(&self, form: Form) -> usize {
+        let by_memory = RESIDENT_BYTES / (self.bytes(form) + 1024);
+        PROCESSORS * by_memory.min(RESIDENT_SUBGROUPS / self.all_subgroups()).max(1)
+    }
+
+    fn launch(&self, product: Product) -> Launch {
+        let threads = 32 * self.all_subgroups();
+        let (rows, columns, depth) = (self.rows(), self.columns(), self.depth());
+        let [sg_m, sg_n, sg_k] = self.subgroups;
+        let [tm, tn] = self.matrices;
+        let mut constants = vec![
+            ("SG_M", sg_m.into()),
+            ("SG_N", sg_n.into()),
+            ("SG_K", sg_k.into()),
+            ("TM", tm.into()),
+            ("TN", tn.into()),
+            ("STEPS", self.steps.into()),
+            ("BM", rows.into()),
+            ("BN", columns.into()),
+            ("BK", depth.into()),
+            ("LOADS_A", (rows * depth / 4).div_ceil(threads).into()),
+            ("KEEP_B", self.kept.is_some().into()),
+        ];
+        match self.kept {
+            Some(kept) => constants.push(("KEPT", kept.into())),
+            None => {
+                let loads = (columns * depth / 4).div_ceil(threads);
+                constants.push(("LOADS_B", loads.into()));
+            }
+        }
+        let launch = Launch {
+            product,
+            kernel: "matmul_coop",
+            constants,
+            rows,
+            columns,
+            slab: product.k.next_multiple_of(depth),
+            row_groups: usize::MAX,
+        };
+        if self.kept.is_none() {
+            return launch;
+        }
+        // Every workgroup makes the same number of tiles, and all of them run at once.
+        let (tiles_m, tiles_n) = launch.tiles();
+        let at_once = self.resident(product.form).div_ceil(tiles_n);
+        let turns = tiles_m.div_ceil(at_once);
+        Launch {
+            row_groups: tiles_m.div_ceil(turns),
+            ..launch
+        }
     }
 }
 
-/// `len` in equal parts of at most `most` subgroups: how many subgroups a part takes.
-fn subgroups(len: usize, most: usize) -> usize {
-    len.div_ceil(len.div_ceil(most * SIDE)).div_ceil(SIDE)
+/// `len` in equal parts of at most `most` matrices: how many matrices a part takes.
+fn part(len: usize, most: usize) -> usize {
+    let matrices = len.div_ceil(SIDE);
+    matrices.div_ceil(matrices.div_ceil(most))
 }
 
-/// What gradients at a layer of so many tokens are multiplied by.
-fn gradient_factor(tokens: usize) -> f32 {
-    (GRADIENT_GAIN * tokens.next_power_of_two()) as f32
+/// Products over tokens: the widest tile of which there are enough, keeping B if that fits.
+fn streaming(p: Product) -> Launch {
+    let mut narrowest = None;
+    for columns in [8, 4, 2].map(|most| part(p.n, most)) {
+        for rows in [2, 1] {
+            let tiles = tiles(p, columns, rows);
+            let fits = |t: &&Tile| t.bytes(p.form) <= MEMORY;
+            let Some(tile) = tiles.iter().find(fits) else {
+                continue;
+            };
+            let launch = tile.launch(p);
+            let (tiles_m, tiles_n) = launch.tiles();
+            if tiles_m * tiles_n >= ENOUGH {
+                return launch;
+            }
+            narrowest = Some(launch);
+        }
+    }
+    // The narrowest tile always fits.
+    narrowest.unwrap_or_else(|| tiles(p, 1, 1)[0].launch(p))
+}
+
+/// Tiles of so many matrices along columns and, a subgroup, along rows; the best first.
+fn tiles(p: Product, columns: usize, rows: usize) -> Vec<Tile> {
+    let mut all = Vec::new();
+    for keep in [true, false] {
+        for across in [1, 2] {
+            let wide = columns.div_ceil(across);
+            if wide > 5 || across > columns {
+                continue;
+            }
+            for steps in [5, 2].map(|most| part(p.k, most)) {
+                let depth = SIDE * steps;
+                all.push(Tile {
+                    subgroups: [STREAMING / across, across, 1],
+                    matrices: [rows, wide],
+                    steps,
+                    kept: keep.then_some(p.k.next_multiple_of(depth)),
+                });
+            }
+        }
+    }
+    all
+}
+
+/// Sums over tokens: tiles as large as registers allow, in slabs that fill the GPU.
+fn summing(p: Product) -> Launch {
+    let (rows, columns) = (part(p.m, 8), part(p.n, 4));
+    let (sg_m, tm) = shared(rows);
+    let (sg_n, tn) = shared(columns);
+    let sg_k = [4, 2, 1]
+        .into_iter()
+        .find(|k| k * sg_m * sg_n <= SUMMING)
+        .unwrap_or(1);
+    let with = |depth: usize| Tile {
+        subgroups: [sg_m, sg_n, sg_k],
+        matrices: [tm, tn],
+        steps: (depth / sg_k).max(1),
+        kept: None,
+    };
+    let tile = Some(with(4))
+        .filter(|t| t.bytes(p.form) <= MEMORY)
+        .unwrap_or_else(|| with(2));
+    let launch = tile.launch(p);
+    let slab = p.slab(launch.groups(), tile.depth());
+    Launch { slab, ..launch }
+}
+
+/// At most eight matrices shared by at most four subgroups: (subgroups, matrices of each).
+fn shared(matrices: usize) -> (usize, usize) {
+    match matrices {
+        1..=3 => (1, matrices),
+        _ => (matrices.div_ceil(2), 2),
+    }
 }
 
 #[cfg(test)]
@@ -95,28 +232,32 @@ mod tests {
     fn tiles_fit_the_devices_that_have_tensor_cores() {
         let mut seen = 0;
         for launch in products().filter_map(cooperative) {
-            let (rows, columns) = (constant(&launch, "SG_M"), constant(&launch, "SG_N"));
-            assert!((1..=SUBGROUPS).contains(&(rows * columns)), "{launch:?}");
-            // Rows of 16-bit values padded by 16 bytes, in the longer of both layouts.
-            let tile = |side: usize| (side * (2 * DEPTH + 16)).max(DEPTH * (2 * side + 16));
-            let bytes = tile(launch.rows) + tile(launch.columns) + rows * columns * 16 * 9 * 16;
+            let c = |name| constant(&launch, name);
+            let subgroups = c("SG_M") * c("SG_N") * c("SG_K");
+            assert!((1..=SUMMING).contains(&subgroups), "{launch:?}");
+            assert_eq!(launch.rows, 16 * c("TM") * c("SG_M"));
+            assert_eq!(launch.columns, 16 * c("TN") * c("SG_N"));
+            assert_eq!(c("BK"), 16 * c("STEPS") * c("SG_K"));
+            let form = launch.product.form;
+            // Rows of 16-bit values padded by 16 bytes.
+            let tile = |side: usize, depth: usize, by_depth| match by_depth {
+                true => depth * (2 * side + 16),
+                false => side * (2 * depth + 16),
+            };
+            let kept = c("KEPT").max(c("BK"));
+            let bytes = tile(launch.rows, c("BK"), form.a_by_columns())
+                + tile(launch.columns, kept, form.b_by_rows())
+                + subgroups * 16 * (4 * c("TN") + 1) * 16;
             assert!(bytes <= 49_152, "{bytes} bytes: {launch:?}");
-            check_slabs(&launch, DEPTH);
+            // 8 registers of sums a matrix.
+            assert!(c("TM") * c("TN") <= 10, "{launch:?}");
+            if c("KEEP_B") == 1 {
+                assert!(kept >= launch.product.k && launch.slabs() == 1, "{launch:?}");
+            }
+            check_slabs(&launch, c("BK"));
             seen += 1;
         }
         assert!(seen > 100);
-    }
-
-    #[test]
-    fn factors_are_powers_of_two_and_undone_exactly() {
-        for product in products() {
-            let Some(launch) = cooperative(product) else {
-                continue;
-            };
-            assert_eq!(launch.a_factor.log2().fract(), 0.0);
-            assert_eq!(launch.a_factor * launch.a_factor.recip(), 1.0);
-            assert_eq!(launch.a_factor == 1.0, product.form == Form::Forward);
-        }
     }
 
     #[test]
