@@ -236,8 +236,8 @@ fn main(
             for (var i = thread; i < ROW_WORDS; i += THREADS) {
                 let row = i / (BN / 4u);
                 let column = i % (BN / 4u);
-                let from = (row / 16u * SG_N + column / (4u * TN)) * C_SIZE;
-                let at = from + row % 16u * LDC + column % (4u * TN);
+                let share0 = (row / 16u * SG_N + column / (4u * TN)) * C_SIZE;
+                let at = share0 + row % 16u * LDC + column % (4u * TN);
                 var sums = c_tile[at];
                 for (var s = 1u; s < SG_K; s++) {
                     sums += c_tile[at + s * SHARES * C_SIZE];

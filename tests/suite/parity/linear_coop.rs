@@ -8,7 +8,7 @@ use serpent_engine::backend::Backend;
 use serpent_engine::backend::cpu::reference::run_graph;
 use serpent_engine::backend::wgpu::dispatch::Capabilities;
 use serpent_engine::backend::wgpu::{DeviceRequest, Rung, WgpuBackend, lower::lower, shader};
-use serpent_engine::graph::{Op, elements};
+use serpent_engine::graph::{Graph, Op, Storage, elements};
 use serpent_tests::{Fill, compare, one_node};
 
 /// Relative error of sums of products whose operands are rounded to 11 bits, with room.
@@ -33,13 +33,11 @@ struct Case {
     operands: Vec<(Vec<usize>, Fill)>,
 }
 
-/// Every form and epilogue of a layer. Gradients are as small as those of a mean over pixels.
+/// Every form and epilogue of a layer. Gradients are scaled to about one, as in training.
 fn cases([b, h, w]: [usize; 3], inner: usize, outer: usize) -> Vec<Case> {
-    let tokens = (b * h * w) as f32;
-    let small = Fill::Uniform(-1.0 / (3.0 * tokens), 1.0 / (3.0 * tokens));
     let x = (vec![b, h, w, inner], Fill::SIGNED);
     let weight = (vec![outer, inner], Fill::SMALL);
-    let gradient = (vec![b, h, w, outer], small);
+    let gradient = (vec![b, h, w, outer], Fill::SIGNED);
     let mut cases: Vec<Case> = [(false, false), (true, false), (false, true), (true, true)]
         .into_iter()
         .map(|(bias, residual)| {
@@ -70,17 +68,37 @@ fn dims(case: &Case) -> Vec<&[usize]> {
     case.operands.iter().map(|(d, _)| d.as_slice()).collect()
 }
 
+/// Which of the activations are kept in 16 bits: none, all, or every second.
+const KEPT: [fn(usize) -> bool; 3] = [|_| false, |_| true, |i| i % 2 == 0];
+
+/// The op with those activations in 16 bits that can be.
+fn graph(case: &Case, half: fn(usize) -> bool) -> Graph {
+    let mut graph = one_node(case.op, &dims(case));
+    for (i, value) in graph.values.iter_mut().enumerate() {
+        if let [_, _, _, channels] = value.dims[..]
+            && channels.is_multiple_of(4)
+            && half(i)
+        {
+            value.storage = Storage::F16;
+        }
+    }
+    graph
+}
+
 #[test]
 fn every_variant_translates_to_spirv() {
     let capabilities = Capabilities {
         cooperative_matrix: true,
-        ..Default::default()
+        half_storage: true,
     };
     let mut seen = HashSet::new();
     for tokens in [[1, 4, 5], [1, 64, 64], [16, 128, 128]] {
         for (inner, outer) in CHANNELS {
-            for case in cases(tokens, inner, outer) {
-                let graph = one_node(case.op, &dims(&case));
+            for (case, half) in cases(tokens, inner, outer)
+                .iter()
+                .flat_map(|case| KEPT.map(|half| (case, half)))
+            {
+                let graph = graph(case, half);
                 let lowered = lower(&graph, &graph.nodes[0], capabilities).unwrap();
                 let dispatch = &lowered.dispatches[0];
                 assert_eq!(dispatch.kernel, "matmul_coop");
@@ -129,9 +147,14 @@ fn tensor_cores() -> Option<&'static WgpuBackend> {
     DEVICE.get_or_init(open).as_ref()
 }
 
-/// Compares one case with the CPU reference.
+/// Compares one case with the CPU reference, with activations in either storage.
 fn check(device: &WgpuBackend, case: &Case, seed: u64) {
-    let graph = one_node(case.op, &dims(case));
+    for half in KEPT {
+        check_stored(device, case, &graph(case, half), seed);
+    }
+}
+
+fn check_stored(device: &WgpuBackend, case: &Case, graph: &Graph, seed: u64) {
     let inputs: Vec<Vec<f32>> = case
         .operands
         .iter()
@@ -139,8 +162,8 @@ fn check(device: &WgpuBackend, case: &Case, seed: u64) {
         .map(|(i, (d, fill))| fill.tensor(elements(d), 100 * seed + i as u64))
         .collect();
     let operands: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
-    let expected = run_graph::<f32>(&graph, &operands, &[]);
-    let mut executable = device.load(&[]).unwrap().prepare(&graph).unwrap();
+    let expected = run_graph::<f32>(graph, &operands, &[]);
+    let mut executable = device.load(&[]).unwrap().prepare(graph).unwrap();
     let got = executable.run(&operands).unwrap();
     let what = format!("{:?} on {:?}", case.op, dims(case));
     compare(&what, &got, &expected, TOLERANCE);

@@ -249,7 +249,9 @@ impl Launch {
         let (tiles_m, tiles_n) = self.tiles();
         let row_groups = tiles_m.min(self.row_groups);
         let slabs = self.slabs();
-        let sizes = [p.m, p.n, p.k, self.slab, row_groups, tiles_m, tiles_n, slabs];
+        let sizes = [
+            p.m, p.n, p.k, self.slab, row_groups, tiles_m, tiles_n, slabs,
+        ];
         Dispatch {
             kernel: self.kernel,
             constants,

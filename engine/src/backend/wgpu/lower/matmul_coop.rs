@@ -89,7 +89,10 @@ impl Tile {
     /// Workgroups such a GPU runs at once.
     fn resident(&self, form: Form) -> usize {
         let by_memory = RESIDENT_BYTES / (self.bytes(form) + 1024);
-        PROCESSORS * by_memory.min(RESIDENT_SUBGROUPS / self.all_subgroups()).max(1)
+        PROCESSORS
+            * by_memory
+                .min(RESIDENT_SUBGROUPS / self.all_subgroups())
+                .max(1)
     }
 
     fn launch(&self, product: Product) -> Launch {
@@ -110,13 +113,13 @@ impl Tile {
             ("LOADS_A", (rows * depth / 4).div_ceil(threads).into()),
             ("KEEP_B", self.kept.is_some().into()),
         ];
-        match self.kept {
-            Some(kept) => constants.push(("KEPT", kept.into())),
+        constants.extend(match self.kept {
+            Some(kept) => [("KEPT", kept.into()), ("LOADS_B", 0u32.into())],
             None => {
                 let loads = (columns * depth / 4).div_ceil(threads);
-                constants.push(("LOADS_B", loads.into()));
+                [("KEPT", 0u32.into()), ("LOADS_B", loads.into())]
             }
-        }
+        });
         let launch = Launch {
             product,
             kernel: "matmul_coop",
@@ -252,7 +255,10 @@ mod tests {
             // 8 registers of sums a matrix.
             assert!(c("TM") * c("TN") <= 10, "{launch:?}");
             if c("KEEP_B") == 1 {
-                assert!(kept >= launch.product.k && launch.slabs() == 1, "{launch:?}");
+                assert!(
+                    kept >= launch.product.k && launch.slabs() == 1,
+                    "{launch:?}"
+                );
             }
             check_slabs(&launch, c("BK"));
             seen += 1;
