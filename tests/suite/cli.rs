@@ -450,5 +450,26 @@ fn models_and_devices_are_listed() {
             !(software && device["auto"] == true),
             "software is never chosen on its own"
         );
+        let rung = device["rung"].as_str().unwrap();
+        assert!(["full", "half", "tensor"].contains(&rung), "{rung}");
+        let verdicts = device["self_test"].as_array().unwrap();
+        // Every rung above 32 bits was tested before it was given, software gets no such rung.
+        match verdicts.last() {
+            Some(last) => {
+                assert!(last["rung"] == rung && last["trouble"].is_null() || rung == "full")
+            }
+            None => assert_eq!(rung, "full"),
+        }
+        assert!(!software || rung == "full" || std::env::var_os("SERPENT_RUNG").is_some());
     }
+    let ran = desk.run(&["devices"]);
+    for word in ["rung", "self-test", "full"] {
+        assert!(ran.out.contains(word), "{word}: {}", ran.out);
+    }
+    let ran = desk.run(&["restore", "-i", "a", "-o", "b", "--rung", "fast"]);
+    assert!(
+        ran.code == Some(1) && ran.err.contains("full, half or tensor"),
+        "{}",
+        ran.err
+    );
 }

@@ -69,6 +69,8 @@ impl Desk {
         let mut command = command(args);
         command
             .env("SERPENT_MODELS", self.at("models"))
+            // What it finds out about devices stays with the test.
+            .env("SERPENT_CACHE", self.at("cache"))
             .env_remove("RUST_LOG")
             // Without it some drivers print to standard error.
             .env("XDG_RUNTIME_DIR", self.0.path())

@@ -102,7 +102,7 @@ fn a_graphics_device_gives_what_the_processor_gives() {
         eprintln!("skipped: no graphics device, not even a software one");
         return;
     };
-    let device = Arc::new(Device::open(&DeviceChoice::Named(info.name), None).unwrap());
+    let device = Arc::new(Device::open(&DeviceChoice::Named(info.name).into()).unwrap());
     for scale in [1, 2] {
         let p = picture(45, 37);
         let model = small(|c| c.scale = scale);

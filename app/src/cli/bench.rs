@@ -6,13 +6,13 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow, bail};
 use serde::Serialize;
 use serpent_engine::backend::BackendError;
-use serpent_engine::backend::wgpu::{DeviceRequest, ProfileRow, Rung, WgpuBackend};
+use serpent_engine::backend::wgpu::{ProfileRow, Rung, Verdict, WgpuBackend};
 use serpent_engine::bench::{
     self, Ceilings, CpuRestoring, Growth, Machine, ProcessorCeilings, Restoring, Training,
     preset_named,
 };
 use serpent_engine::network::Preset;
-use serpent_engine::restore::DeviceChoice;
+use serpent_engine::restore::{DeviceChoice, DeviceSetup};
 
 use super::bench_start::{self, Starts};
 use super::common::{Global, Outcome};
@@ -104,6 +104,7 @@ fn preset(text: &str) -> Result<Preset, String> {
 #[derive(Default, Serialize)]
 pub(super) struct Report {
     pub machine: Option<Machine>,
+    pub self_test: Vec<Verdict>,
     pub ceilings: Vec<Ceilings>,
     pub processor_ceilings: Option<ProcessorCeilings>,
     pub restoring: Vec<Restoring>,
@@ -119,7 +120,7 @@ const PHOTO: Size = Size(481, 321);
 /// Runs the command.
 pub(super) fn run(args: &BenchArgs, global: &Global) -> anyhow::Result<Outcome> {
     if args.first_start_once {
-        return bench_start::once(&request(global, global.rung()));
+        return bench_start::once(&global.setup().request());
     }
     let mut report = Report::default();
     if cfg!(debug_assertions) {
@@ -127,7 +128,7 @@ pub(super) fn run(args: &BenchArgs, global: &Global) -> anyhow::Result<Outcome> 
     }
     let ceilings_only = args.what == Some(What::Ceilings);
     // What is compared rung by rung, unless one is named.
-    let rungs: Vec<Option<Rung>> = match global.rung() {
+    let rungs: Vec<Option<Rung>> = match global.rung {
         None if args.all || ceilings_only => Rung::ALL.map(Some).to_vec(),
         one => vec![one],
     };
@@ -140,6 +141,7 @@ pub(super) fn run(args: &BenchArgs, global: &Global) -> anyhow::Result<Outcome> 
         if !seen.contains(&backend.rung()) {
             seen.push(backend.rung());
             report.machine = Some(Machine::this(Some(backend.info())));
+            report.self_test.extend_from_slice(backend.verdicts());
             graphics(args, global, &Arc::new(backend), &mut report, ceilings_only)?;
         }
     }
@@ -241,26 +243,16 @@ fn graphics(
     Ok(())
 }
 
-/// The device asked for, as the engine's request.
-fn request(global: &Global, rung: Option<Rung>) -> DeviceRequest {
-    let name = match global.device() {
-        DeviceChoice::Named(name) => Some(name),
-        DeviceChoice::Auto | DeviceChoice::Cpu => None,
-    };
-    DeviceRequest {
-        allow_software: name.is_some(),
-        name,
-        checked_shaders: global.checked_shaders(),
-        rung,
-    }
-}
-
 /// The graphics device; none where the processor was asked for or is all there is.
 fn open(global: &Global, rung: Option<Rung>) -> anyhow::Result<Option<WgpuBackend>> {
     if global.device() == DeviceChoice::Cpu {
         return Ok(None);
     }
-    match WgpuBackend::open(&request(global, rung)) {
+    let setup = DeviceSetup {
+        rung,
+        ..global.setup()
+    };
+    match WgpuBackend::open_tested(&setup.request()) {
         Ok(backend) => Ok(Some(backend)),
         Err(BackendError::NoDevice { .. }) if global.device() == DeviceChoice::Auto => Ok(None),
         Err(error) => Err(error.into()),

@@ -137,10 +137,7 @@ fn rows(report: &Report) -> Vec<Row> {
         rows.push(plain(what, Rung::Full, ms(&c.wall_ms)));
     }
     if let Some(starts) = &report.first_start {
-        for (kind, name) in [
-            (&starts.without_caches, "without caches"),
-            (&starts.with_caches, "with caches"),
-        ] {
+        for (name, kind) in starts.kinds() {
             rows.push(plain(
                 format!("first start to first 512², {name}"),
                 kind.rung(),

@@ -1,5 +1,6 @@
 //! First starts, each in a process of its own.
 
+use std::ffi::OsStr;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -16,11 +17,26 @@ const SIDE: usize = 512;
 /// Starts of each kind.
 const STARTS: usize = 3;
 
-/// First starts with every cache off, and with the caches that starts before them filled.
+/// First starts by what earlier starts have left on disk.
 #[derive(Serialize)]
 pub(super) struct Starts {
+    /// Nothing: neither the driver's cache nor this program's.
     pub without_caches: Kind,
+    /// This program's only.
+    pub own_cache: Kind,
+    /// Both, as on any day.
     pub with_caches: Kind,
+}
+
+impl Starts {
+    /// The kinds with their names.
+    pub fn kinds(&self) -> [(&'static str, &Kind); 3] {
+        [
+            ("without caches", &self.without_caches),
+            ("with this program's cache", &self.own_cache),
+            ("with the driver's too", &self.with_caches),
+        ]
+    }
 }
 
 /// Some starts, medians and all.
@@ -50,17 +66,24 @@ pub(super) fn once(request: &DeviceRequest) -> anyhow::Result<Outcome> {
 
 /// Starts this program again and again.
 pub(super) fn measure(global: &Global) -> anyhow::Result<Starts> {
+    let folder = std::env::temp_dir().join(format!("serpent-bench-{}", std::process::id()));
+    let own_cache = kind(global, Some(folder.as_os_str()), true);
+    // Only this program writes there; a leftover would harm nobody.
+    let _ = std::fs::remove_dir_all(&folder);
     Ok(Starts {
-        without_caches: kind(global, false)?,
-        with_caches: kind(global, true)?,
+        without_caches: kind(global, Some(OsStr::new("")), true)?,
+        own_cache: own_cache?,
+        with_caches: kind(global, None, false)?,
     })
 }
 
-fn kind(global: &Global, caches: bool) -> anyhow::Result<Kind> {
+/// Starts with this folder in place of the user's cache folder (empty: no cache), and with or
+/// without the driver's cache.
+fn kind(global: &Global, cache: Option<&OsStr>, no_driver_cache: bool) -> anyhow::Result<Kind> {
     let program = std::env::current_exe().context("cannot find this program")?;
     let (mut process, mut first, mut starts) = (Vec::new(), Vec::new(), Vec::new());
-    // With caches, one start more fills them.
-    for i in 0..STARTS + usize::from(caches) {
+    // One start more fills the caches, where there are any.
+    for i in 0..=STARTS {
         let mut command = Command::new(&program);
         command
             .args(["bench", "--first-start-once", "--device", &global.device])
@@ -69,11 +92,14 @@ fn kind(global: &Global, caches: bool) -> anyhow::Result<Kind> {
         if global.checked_shaders {
             command.arg("--checked-shaders");
         }
-        if let Some(rung) = global.rung() {
+        if let Some(rung) = global.rung {
             command.args(["--rung", &rung.to_string()]);
         }
-        if !caches {
-            command.envs(NO_CACHES);
+        if no_driver_cache {
+            command.envs(NO_DRIVER_CACHE);
+        }
+        if let Some(folder) = cache {
+            command.env("SERPENT_CACHE", folder);
         }
         let start = Instant::now();
         let output = command.output().context("cannot start this program")?;
@@ -83,7 +109,7 @@ fn kind(global: &Global, caches: bool) -> anyhow::Result<Kind> {
         }
         let parts: FirstStart = serde_json::from_slice(&output.stdout)
             .context("a first start printed something else")?;
-        if i >= usize::from(caches) {
+        if i > 0 {
             process.push(wall);
             first.push(parts.total_ms);
             starts.push(parts);
@@ -97,7 +123,7 @@ fn kind(global: &Global, caches: bool) -> anyhow::Result<Kind> {
 }
 
 /// Turns off what NVIDIA's and Mesa's drivers keep on disk.
-const NO_CACHES: [(&str, &str); 2] = [
+const NO_DRIVER_CACHE: [(&str, &str); 2] = [
     ("__GL_SHADER_DISK_CACHE", "0"),
     ("MESA_SHADER_CACHE_DISABLE", "true"),
 ];

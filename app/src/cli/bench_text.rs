@@ -80,11 +80,7 @@ pub(super) fn page(report: &Report, kernels: bool) -> String {
         parts.push(table(&head, &rows));
     }
     if let Some(starts) = &report.first_start {
-        let rows = [
-            ("without caches", &starts.without_caches),
-            ("with caches", &starts.with_caches),
-        ];
-        let rows = rows.map(|(name, kind)| {
+        let rows = starts.kinds().map(|(name, kind)| {
             let part = |f: fn(&serpent_engine::bench::FirstStart) -> f64| {
                 let parts = kind.starts.iter().map(f).collect();
                 format!("{:.0}", Spread::of(parts).median)

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use serpent_engine::backend::wgpu::Rung;
-use serpent_engine::restore::{DeviceChoice, ModelLibrary};
+use serpent_engine::restore::{DeviceChoice, DeviceSetup, ModelLibrary};
 use tracing_subscriber::EnvFilter;
 
 /// Options that every command takes.
@@ -18,7 +18,7 @@ pub(super) struct Global {
     /// Where to compute: auto (a hardware graphics device, else the processor), cpu, or part of a device's name (NAME#2: the second that has it)
     #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]
     pub device: String,
-    /// How a graphics device keeps and multiplies numbers: full (32 bits), half (16-bit storage), tensor (and 16-bit products on tensor cores); what it lacks falls to the one before
+    /// How a graphics device keeps and multiplies numbers: full (32 bits), half (kept in 16 bits) or tensor (and multiplied on tensor cores); one it lacks means the one before [default: the highest that passes a self-test; full for training]
     #[arg(long, global = true, value_name = "RUNG")]
     pub rung: Option<Rung>,
     /// Let shaders check every index (slower; for finding errors in drivers and shaders)
@@ -41,14 +41,13 @@ impl Global {
         }
     }
 
-    /// The rung asked for.
-    pub fn rung(&self) -> Option<Rung> {
-        self.rung
-    }
-
-    /// Whether shaders check every index; the build's own choice unless asked for.
-    pub fn checked_shaders(&self) -> Option<bool> {
-        self.checked_shaders.then_some(true)
+    /// The device asked for and how to use it.
+    pub fn setup(&self) -> DeviceSetup {
+        DeviceSetup {
+            choice: self.device(),
+            checked_shaders: self.checked_shaders.then_some(true),
+            rung: self.rung,
+        }
     }
 
     /// Prints a line of a result, unless that is not wanted.

@@ -241,7 +241,7 @@ impl<'a> Bench<'a> {
         task: EvalTask,
         total: usize,
     ) -> anyhow::Result<Self> {
-        let (engine, events) = Engine::start(global.device(), global.checked_shaders(), || ());
+        let (engine, events) = Engine::start(global.setup(), || ());
         Ok(Self {
             args,
             model,

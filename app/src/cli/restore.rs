@@ -80,7 +80,7 @@ pub(super) fn run(args: &RestoreArgs, global: &Global) -> anyhow::Result<Outcome
         ..Options::default()
     };
     let interrupted = interrupt_flag()?;
-    let (engine, events) = Engine::start(global.device(), global.checked_shaders(), || ());
+    let (engine, events) = Engine::start(global.setup(), || ());
     let model = Arc::new(model);
     let mut items: HashMap<u64, &Item> = HashMap::new();
     let handles: Vec<JobHandle> = (0..)

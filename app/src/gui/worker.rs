@@ -80,7 +80,7 @@ impl Worker {
         };
         let (engine, _) = self.engine.get_or_insert_with(|| {
             let ctx = self.ctx.clone();
-            Engine::start(self.device.clone(), None, move || ctx.request_repaint())
+            Engine::start(self.device.clone().into(), move || ctx.request_repaint())
         });
         self.jobs += 1;
         self.progress = 0.0;

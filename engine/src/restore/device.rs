@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 
 use crate::backend::cpu::CpuBackend;
-use crate::backend::wgpu::{DeviceRequest, WgpuBackend};
+use crate::backend::wgpu::{DeviceRequest, Rung, WgpuBackend};
 use crate::backend::{Backend, BackendError};
 
 /// Which device to use.
@@ -31,6 +31,43 @@ impl FromStr for DeviceChoice {
     }
 }
 
+/// Which device to use and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeviceSetup {
+    /// Which device.
+    pub choice: DeviceChoice,
+    /// As [`DeviceRequest::checked_shaders`].
+    pub checked_shaders: Option<bool>,
+    /// The rung to insist on; absent, the highest that passes its self-test
+    /// ([`WgpuBackend::open_tested`]).
+    pub rung: Option<Rung>,
+}
+
+impl From<DeviceChoice> for DeviceSetup {
+    fn from(choice: DeviceChoice) -> Self {
+        Self {
+            choice,
+            ..Self::default()
+        }
+    }
+}
+
+impl DeviceSetup {
+    /// As the graphics backend is asked for it; [`DeviceChoice::Cpu`] as the best device.
+    pub fn request(&self) -> DeviceRequest {
+        let name = match &self.choice {
+            DeviceChoice::Named(name) => Some(name.clone()),
+            DeviceChoice::Auto | DeviceChoice::Cpu => None,
+        };
+        DeviceRequest {
+            allow_software: name.is_some(),
+            name,
+            checked_shaders: self.checked_shaders,
+            rung: self.rung,
+        }
+    }
+}
+
 /// An open device.
 ///
 /// A graphics device that was lost, hung or refused work is not trusted again
@@ -42,27 +79,17 @@ pub struct Device {
 }
 
 impl Device {
-    /// Opens a device. `checked_shaders` as in [`DeviceRequest::checked_shaders`].
+    /// Opens a device.
     ///
     /// # Errors
     /// [`BackendError`] when the named device does not exist or does not open. With
     /// [`DeviceChoice::Auto`] the processor stands in and [`Device::trouble`] says why.
-    pub fn open(
-        choice: &DeviceChoice,
-        checked_shaders: Option<bool>,
-    ) -> Result<Self, BackendError> {
-        let request = |name: Option<&String>| DeviceRequest {
-            name: name.cloned(),
-            allow_software: name.is_some(),
-            checked_shaders,
-            ..Default::default()
-        };
-        match choice {
+    pub fn open(setup: &DeviceSetup) -> Result<Self, BackendError> {
+        let open = || WgpuBackend::open_tested(&setup.request());
+        match &setup.choice {
             DeviceChoice::Cpu => Ok(Self::cpu()),
-            DeviceChoice::Named(name) => Ok(Self::with(Arc::new(WgpuBackend::open(&request(
-                Some(name),
-            ))?))),
-            DeviceChoice::Auto => Ok(match WgpuBackend::open(&request(None)) {
+            DeviceChoice::Named(_) => Ok(Self::with(Arc::new(open()?))),
+            DeviceChoice::Auto => Ok(match open() {
                 Ok(gpu) => Self::with(Arc::new(gpu)),
                 Err(BackendError::NoDevice { .. }) => Self::cpu(),
                 Err(other) => {

@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use super::RestoreError;
-use super::device::{Device, DeviceChoice};
+use super::device::{Device, DeviceSetup};
 use super::restorer::{Options, Restored, Restorer};
 use crate::backend::BackendError;
 use crate::checkpoint::Checkpoint;
@@ -128,12 +128,8 @@ pub struct Engine {
 impl Engine {
     /// Starts the thread, which opens the device. `wake` is called after every event, so that
     /// a window can ask to be redrawn.
-    pub fn start(
-        choice: DeviceChoice,
-        checked_shaders: Option<bool>,
-        wake: impl Fn() + Send + 'static,
-    ) -> (Self, Receiver<Event>) {
-        Self::start_with(move || Device::open(&choice, checked_shaders), wake)
+    pub fn start(setup: DeviceSetup, wake: impl Fn() + Send + 'static) -> (Self, Receiver<Event>) {
+        Self::start_with(move || Device::open(&setup), wake)
     }
 
     /// As [`Engine::start`], with a device that `open` makes on the thread.

@@ -16,7 +16,7 @@ mod runner;
 mod tests;
 pub mod tiles;
 
-pub use device::{Device, DeviceChoice};
+pub use device::{Device, DeviceChoice, DeviceSetup};
 pub use engine::{Engine, Event, Job, JobHandle, Source};
 pub use error::RestoreError;
 pub use memory::{activation_bytes, bytes_per_pixel};

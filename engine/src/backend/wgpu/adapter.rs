@@ -91,13 +91,15 @@ impl DeviceRequest {
         }
     }
 
-    /// The rung to use: `SERPENT_RUNG` (a rung's name), else what was asked for, else 32 bits.
-    pub fn wanted_rung(&self) -> Rung {
+    /// The rung that is insisted on: `SERPENT_RUNG` (a rung's name), else what was asked for.
+    pub fn insisted_rung(&self) -> Option<Rung> {
         let named = std::env::var("SERPENT_RUNG").ok();
-        named
-            .and_then(|name| name.parse().ok())
-            .or(self.rung)
-            .unwrap_or_default()
+        named.and_then(|name| name.parse().ok()).or(self.rung)
+    }
+
+    /// The rung to use without a self-test: what is insisted on, else 32 bits.
+    pub fn wanted_rung(&self) -> Rung {
+        self.insisted_rung().unwrap_or_default()
     }
 }
 
@@ -211,7 +213,7 @@ pub(super) fn instance() -> Instance {
 }
 
 /// Adapters with compute, best first: discrete, other, integrated, software.
-fn adapters(instance: &Instance) -> Vec<Adapter> {
+pub(super) fn adapters(instance: &Instance) -> Vec<Adapter> {
     let mut all: Vec<Adapter> = pollster::block_on(instance.enumerate_adapters(Backends::all()))
         .into_iter()
         .filter(|a| a.limits().max_compute_invocations_per_workgroup >= 256)

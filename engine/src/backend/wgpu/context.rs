@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use wgpu::{Adapter, Device, ErrorFilter, Features, Limits, PollType, Queue, SubmissionIndex};
 
-use super::adapter::{self, DeviceInfo, DeviceKind, DeviceRequest};
+use super::adapter::{self, DeviceInfo, DeviceKind, DeviceRequest, Rung};
+use super::disk_cache::DiskCache;
 use super::dispatch::Capabilities;
+use super::kept_pipelines::KeptPipelines;
 use super::pipeline::{Layouts, Pipeline, PipelineKey};
 use crate::backend::BackendError;
 use crate::graph::{Graph, store_half};
@@ -26,6 +28,8 @@ pub(super) struct Context {
     pub(super) timestamps: bool,
     pub(super) pipelines: Mutex<HashMap<PipelineKey, Arc<Pipeline>>>,
     pub(super) layouts: Mutex<Layouts>,
+    /// Compiled kernels on disk.
+    pub(super) kept: KeptPipelines,
     faults: Arc<Mutex<Faults>>,
 }
 
@@ -42,12 +46,23 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Context {
-    /// Opens a device that fits the request.
+    /// Opens a device that fits the request, on the rung it wants.
     pub(super) fn open(request: &DeviceRequest) -> Result<Self, BackendError> {
         let adapter = adapter::choose(&adapter::instance(), request)?;
-        let info = DeviceInfo::of(&adapter);
-        let capabilities = adapter::capabilities(&adapter, request.wanted_rung());
-        let (device, queue) = Self::request_device(&adapter, &info, capabilities)?;
+        let cache = DiskCache::user();
+        Self::on(&adapter, request.checks(), request.wanted_rung(), &cache)
+    }
+
+    /// Opens an adapter's device on a rung, or on the highest below it that the adapter has.
+    pub(super) fn on(
+        adapter: &Adapter,
+        checked: bool,
+        rung: Rung,
+        cache: &DiskCache,
+    ) -> Result<Self, BackendError> {
+        let info = DeviceInfo::of(adapter);
+        let capabilities = adapter::capabilities(adapter, rung);
+        let (device, queue) = Self::request_device(adapter, &info, capabilities)?;
         let faults = Arc::new(Mutex::new(Faults::default()));
         let seen = faults.clone();
         device.set_device_lost_callback(move |_, message| {
@@ -62,6 +77,7 @@ impl Context {
                 .refused
                 .get_or_insert((out_of_memory, describe(&error)));
         }));
+        let kept = KeptPipelines::load(&device, &info, cache);
         Ok(Self {
             limits: device.limits(),
             capabilities,
@@ -69,7 +85,8 @@ impl Context {
             device,
             queue,
             info,
-            checked: request.checks(),
+            checked,
+            kept,
             pipelines: Mutex::default(),
             layouts: Mutex::default(),
             faults,
@@ -89,7 +106,7 @@ impl Context {
         } else {
             wgpu::ExperimentalFeatures::disabled()
         };
-        let wanted = Features::TIMESTAMP_QUERY;
+        let wanted = Features::TIMESTAMP_QUERY | Features::PIPELINE_CACHE;
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("serpent"),
             required_features: (adapter.features() & wanted) | adapter::features(capabilities),

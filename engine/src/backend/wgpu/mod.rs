@@ -6,9 +6,11 @@
 mod adapter;
 mod ceilings;
 mod context;
+mod disk_cache;
 pub mod dispatch;
 mod executable;
 mod flat;
+mod kept_pipelines;
 pub mod lower;
 mod optimizer;
 mod pace;
@@ -16,6 +18,7 @@ mod pipeline;
 mod plan;
 mod profile;
 mod row_sums;
+mod self_test;
 pub mod shader;
 mod staging;
 mod trainer;
@@ -26,20 +29,24 @@ pub use adapter::{DeviceInfo, DeviceKind, DeviceRequest, Rung, list_devices};
 pub use ceilings::{Allocated, Arithmetic};
 pub use executable::{WgpuExecutable, WgpuModel};
 pub use profile::ProfileRow;
+pub use self_test::{Examined, Verdict, examine_devices};
 pub use trainer::WgpuTrainer;
 
 use super::{Backend, BackendError, Model, Trainer, TrainingState};
 use crate::graph::TrainingGraph;
 use context::Context;
+use disk_cache::DiskCache;
 use dispatch::Capabilities;
 
 /// A graphics device.
 pub struct WgpuBackend {
     context: Arc<Context>,
+    verdicts: Vec<Verdict>,
 }
 
 impl WgpuBackend {
-    /// Opens the best device that fits the request.
+    /// Opens the best device that fits the request, on the rung that is asked for (32 bits
+    /// unless said otherwise), without a self-test.
     ///
     /// # Errors
     /// [`BackendError::NoDevice`] when none fits, [`BackendError::Refused`] when the driver
@@ -47,7 +54,27 @@ impl WgpuBackend {
     pub fn open(request: &DeviceRequest) -> Result<Self, BackendError> {
         Ok(Self {
             context: Arc::new(Context::open(request)?),
+            verdicts: Vec::new(),
         })
+    }
+
+    /// Opens the best device that fits the request, on the highest rung that gives what the
+    /// processor gives.
+    ///
+    /// A rung that is insisted on is kept whatever the self-test says; software devices, slow
+    /// at anything but 32 bits, get no other unless one is insisted on.
+    ///
+    /// # Errors
+    /// As [`WgpuBackend::open`].
+    pub fn open_tested(request: &DeviceRequest) -> Result<Self, BackendError> {
+        let adapter = adapter::choose(&adapter::instance(), request)?;
+        self_test::open(&adapter, request, &DiskCache::user())
+    }
+
+    /// What the self-test said of the rungs it tried, highest first; the last is the one in
+    /// use. Empty for 32 bits at once.
+    pub fn verdicts(&self) -> &[Verdict] {
+        &self.verdicts
     }
 
     /// What the device says of itself.

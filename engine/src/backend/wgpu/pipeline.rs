@@ -165,8 +165,9 @@ impl Context {
                         zero_initialize_workgroup_memory: false,
                         ..Default::default()
                     },
-                    cache: None,
+                    cache: self.kept.cache(),
                 });
+            self.kept.made_one();
             Pipeline { compute, layout }
         })
     }

@@ -142,7 +142,9 @@ fn compile(context: &Context, lowered: &[Lowered]) -> Result<(), BackendError> {
         }
     }
     keys.par_iter()
-        .try_for_each(|key| context.pipeline(key).map(|_| ()))
+        .try_for_each(|key| context.pipeline(key).map(|_| ()))?;
+    context.kept.save();
+    Ok(())
 }
 
 /// One buffer with every dispatch's parameters; (offset, bytes) of each in order.

@@ -13,6 +13,8 @@
 //! `enable` directives of the file come before the constants, as WGSL wants them; `enable f16`
 //! is added when a constant `HALF…` says that a binding holds 16-bit numbers.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use super::dispatch::Constant;
 
 /// Makes a table of (stem, text) from a folder below `shaders/`.
@@ -126,6 +128,15 @@ pub fn source(kernel: &str, constants: &Constants) -> Result<String, ShaderError
 /// Stems of all kernels.
 pub fn kernels() -> impl Iterator<Item = &'static str> {
     KERNELS.iter().copied().flatten().map(|(name, _)| *name)
+}
+
+/// A number that differs when the program's version or any shader differs.
+pub fn fingerprint() -> u64 {
+    let mut hasher = DefaultHasher::new();
+    env!("CARGO_PKG_VERSION").hash(&mut hasher);
+    KERNELS.hash(&mut hasher);
+    SHARED.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn find<'a>(
