@@ -1,8 +1,9 @@
 // y[p, c] = f(b[c] + Σ_k w[c, k] · x[p + k, c]), zero outside the picture; f by ACTIVATION.
 // With FLIP the taps are mirrored: the gradient of the input, from gy and w.
+// With GRADIENT (gy [+ gy2, with PAIR]) · f'(..) instead of f(..): the gradient of the convolution's result.
 //
-// bindings: 1 x [batch, height, width, CHANNELS], 2 w [channels, 3, 3] (f32), [3 b with BIAS], last y as x;
-//           CHANNELS in V
+// bindings: 1 x [batch, height, width, CHANNELS], 2 w [channels, 3, 3] (f32), 3 y as x,
+//           [gy as x], [gy2 as x], [b at BIAS_BINDING, with BIAS]; CHANNELS in V
 // layout:   see shared/depthwise: neighbouring lanes are neighbouring channels; a
 //           lane goes along a strip of a row, loads each input column once
 //           (3 loads) and keeps the sums of the three outputs it reaches
@@ -21,30 +22,31 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<S1>;
 @group(0) @binding(2) var<storage, read> w: array<f32>;
-#if BIAS
-@group(0) @binding(3) var<storage, read> b: array<V>;
-@group(0) @binding(4) var<storage, read_write> y: array<S4>;
-
-fn narrow(v: V) -> S4 {
-    return narrow4(v);
-}
-#else
 @group(0) @binding(3) var<storage, read_write> y: array<S3>;
-
-fn narrow(v: V) -> S3 {
-    return narrow3(v);
-}
+#if GRADIENT
+@group(0) @binding(4) var<storage, read> gy: array<S4>;
 #endif
+#if PAIR
+@group(0) @binding(5) var<storage, read> gy2: array<S5>;
+#endif
+#if BIAS
+@group(0) @binding(BIAS_BINDING) var<storage, read> b: array<V>;
+#endif
+#include depthwise_tap
 
 // Tap k of every lane of channels: [k][lane].
 var<workgroup> taps: array<V, 9u * COLUMN_LANES>;
 
-fn tap(channel: u32, k: u32) -> V {
-#if VEC4
-    let at = channel * 36u + k;
-    return V(w[at], w[at + 9u], w[at + 18u], w[at + 27u]);
+// What becomes of the convolution's result at a place.
+fn epilogue(sum: V, at: u32) -> V {
+#if GRADIENT
+#if PAIR
+    return (V(gy[at]) + V(gy2[at])) * derivative(sum);
 #else
-    return w[channel * 9u + k];
+    return V(gy[at]) * derivative(sum);
+#endif
+#else
+    return activate(sum);
 #endif
 }
 
@@ -94,7 +96,8 @@ fn main(
     for (var column = i32(p.begin) - 1; column <= i32(p.end); column++) {
         let c = input_column(p, column, channel);
         if (column > i32(p.begin)) {
-            y[out + u32(column - 1) * CHANNELS] = narrow(activate(left + w02 * c.above + w12 * c.level + w22 * c.below));
+            let at = out + u32(column - 1) * CHANNELS;
+            y[at] = narrow3(epilogue(left + w02 * c.above + w12 * c.level + w22 * c.below, at));
         }
         left = centre + w01 * c.above + w11 * c.level + w21 * c.below;
         centre = start + w00 * c.above + w10 * c.level + w20 * c.below;

@@ -1,6 +1,8 @@
-// Partial sums of gw[c, k] = Σ_p gy[p, c] · x[p + k, c], zero outside the picture.
+// Partial sums of gw[c, k] = Σ_p gy[p, c] · x[p + k, c], zero outside the picture;
+// with BIAS of gb[c] = Σ_p gy[p, c] too.
 //
-// bindings: 1 gy, 2 x [batch, height, width, CHANNELS] in V, 3 partials [segments, channels·9] (f32)
+// bindings: 1 gy, 2 x [batch, height, width, CHANNELS] in V,
+//           3 partials [segments, channels·9 [+ channels]] (f32)
 // layout:   see shared/depthwise; a workgroup strides over places, each lane keeps
 //           its 9 sums in registers, rows are folded once at the end
 #include depthwise
@@ -23,6 +25,13 @@ struct Params {
 
 // Sum k of every lane of channels: [k][lane].
 var<workgroup> taps: array<V, 9u * COLUMN_LANES>;
+
+// Sums of a segment: gw, then gb.
+#if BIAS
+const ROW: u32 = CHANNELS * WIDTH * 10u;
+#else
+const ROW: u32 = CHANNELS * WIDTH * 9u;
+#endif
 
 fn keep(k: u32, value: V, local: u32) {
     let sum = fold_rows(value, local);
@@ -52,6 +61,7 @@ fn main(
     var g20 = V(0.0);
     var g21 = V(0.0);
     var g22 = V(0.0);
+    var bias = V(0.0);
     if (channel < CHANNELS) {
         for (var item = segment; item < items; item += params.segments) {
             let p = place(item, local / COLUMN_LANES);
@@ -67,6 +77,9 @@ fn main(
                 if (column + 1 < i32(p.end)) {
                     right = V(gy[line + u32(column + 1) * CHANNELS]);
                 }
+#if BIAS
+                bias += right;
+#endif
                 let c = input_column(p, column, channel);
                 g00 += right * c.above;
                 g10 += right * c.level;
@@ -99,8 +112,16 @@ fn main(
         if (segment < params.segments && at < CHANNELS * WIDTH * 9u) {
             let c = i / 9u;
             let lane = c / WIDTH;
-            partials[segment * CHANNELS * WIDTH * 9u + at] =
+            partials[segment * ROW + at] =
                 component(taps[(i % 9u) * COLUMN_LANES + lane], c % WIDTH);
         }
     }
+#if BIAS
+    let sum = fold_rows(bias, local);
+    if (segment < params.segments && local < COLUMN_LANES && channel < CHANNELS) {
+        for (var j = 0u; j < WIDTH; j++) {
+            partials[segment * ROW + (CHANNELS * 9u + channel) * WIDTH + j] = component(sum, j);
+        }
+    }
+#endif
 }

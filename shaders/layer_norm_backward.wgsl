@@ -1,10 +1,12 @@
 // With x̂ = (x − mean)·r, r = 1/√(variance + EPSILON), g = gy ⊙ γ:
 //   gx = r·(g − mean(g) − x̂·mean(g ⊙ x̂)) [+ added, with ACCUMULATE]
 // and this workgroup's sums of gγ = Σ gy ⊙ x̂ and gβ = Σ gy over its tokens.
-// mean and r are computed again from x.
+// mean and r are computed again from x. With PAIR gy is the sum of two. With GATE
+// the result was n ⊙ SiLU(z), n = x̂ ⊙ γ + β: gy ⊙ SiLU(z) stands for gy above, and
+//   gz = gy ⊙ n ⊙ SiLU'(z)
 //
-// bindings: 1 x [T, CHANNELS], 2 γ [CHANNELS], 3 gy as x, [4 added as x], then gx as x,
-//           partial gγ and partial gβ [groups, CHANNELS]; channels in V
+// bindings: 1 x [T, CHANNELS], 2 γ [CHANNELS], 3 gx as x, 4 partial sums [groups, gγ then gβ], 5 gy as x,
+//           [gy2 as x], [added as x], or with GATE 6 β [CHANNELS], 7 z as x, 8 gz as x; channels in V
 // layout:   as layer_norm; workgroups stride over blocks of ROW_LANES tokens, the
 //           sums of γ and β stay in registers and are folded once at the end
 #include index
@@ -20,17 +22,38 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<S1>;
 @group(0) @binding(2) var<storage, read> gamma: array<V>;
-@group(0) @binding(3) var<storage, read> gy: array<S3>;
+@group(0) @binding(3) var<storage, read_write> gx: array<S3>;
+@group(0) @binding(4) var<storage, read_write> partials: array<V>;
+@group(0) @binding(5) var<storage, read> gy: array<S5>;
+#if PAIR
+@group(0) @binding(6) var<storage, read> gy2: array<S6>;
 #if ACCUMULATE
-@group(0) @binding(4) var<storage, read> added: array<S4>;
-@group(0) @binding(5) var<storage, read_write> gx: array<S5>;
-@group(0) @binding(6) var<storage, read_write> gamma_partials: array<V>;
-@group(0) @binding(7) var<storage, read_write> beta_partials: array<V>;
-#else
-@group(0) @binding(4) var<storage, read_write> gx: array<S4>;
-@group(0) @binding(5) var<storage, read_write> gamma_partials: array<V>;
-@group(0) @binding(6) var<storage, read_write> beta_partials: array<V>;
+@group(0) @binding(7) var<storage, read> added: array<S7>;
 #endif
+#else
+#if ACCUMULATE
+@group(0) @binding(6) var<storage, read> added: array<S6>;
+#endif
+#endif
+#if GATE
+#include lane_activation
+@group(0) @binding(6) var<storage, read> beta: array<V>;
+@group(0) @binding(7) var<storage, read> z: array<S7>;
+@group(0) @binding(8) var<storage, read_write> gz: array<S8>;
+#endif
+
+// The gradient of the norm's result.
+fn gradient(at: u32) -> V {
+#if PAIR
+    return V(gy[at]) + V(gy2[at]);
+#else
+#if GATE
+    return V(gy[at]) * activate(V(z[at]));
+#else
+    return V(gy[at]);
+#endif
+#endif
+}
 
 @compute @workgroup_size(256)
 fn main(
@@ -61,7 +84,7 @@ fn main(
             grad[k] = V(0.0);
             if (live && c < CHANNELS) {
                 row[k] = V(x[token * CHANNELS + c]);
-                grad[k] = V(gy[token * CHANNELS + c]);
+                grad[k] = gradient(token * CHANNELS + c);
             }
             total += row[k];
         }
@@ -92,9 +115,14 @@ fn main(
                 let at = token * CHANNELS + c;
                 let g = scale * (grad[k] * gamma[c] - V(means.y) - normal * (scale * means.z));
 #if ACCUMULATE
-                gx[at] = narrow5(g + V(added[at]));
+                gx[at] = narrow3(g + V(added[at]));
 #else
-                gx[at] = narrow4(g);
+                gx[at] = narrow3(g);
+#endif
+#if GATE
+                // Read again rather than kept: it is still near.
+                let n = normal * gamma[c] + beta[c];
+                gz[at] = narrow8(V(gy[at]) * n * derivative(V(z[at])));
 #endif
                 gamma_sum[k] += grad[k] * normal;
                 beta_sum[k] += grad[k];
@@ -107,8 +135,8 @@ fn main(
         let gamma_total = fold_rows(gamma_sum[k], local);
         let beta_total = fold_rows(beta_sum[k], local);
         if (group < params.groups && local < COLUMN_LANES && c < CHANNELS) {
-            gamma_partials[group * CHANNELS + c] = gamma_total;
-            beta_partials[group * CHANNELS + c] = beta_total;
+            partials[2u * group * CHANNELS + c] = gamma_total;
+            partials[(2u * group + 1u) * CHANNELS + c] = beta_total;
         }
     }
 }

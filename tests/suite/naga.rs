@@ -92,9 +92,11 @@ fn graphs(config: &NetworkConfig, batch: usize, side: usize) -> Vec<Graph> {
         let loss = graph
             .apply(Op::Loss(loss), &[prediction, target], "loss")
             .expect("loss fits");
-        let training = differentiate(graph, loss).expect("network differentiates");
-        graphs.push(fuse_backward(training.clone()).graph);
-        graphs.push(recompute(training).graph);
+        for graph in [graph.clone(), fuse(graph)] {
+            let training = differentiate(graph, loss).expect("network differentiates");
+            graphs.push(fuse_backward(training.clone()).graph);
+            graphs.push(recompute(training).graph);
+        }
     }
     // And everything again with activations in 16 bits.
     let mut halves = graphs.clone();

@@ -97,7 +97,10 @@ fn gpu_matches_reference_on_whole_gradients() {
         let slices: Vec<&[f32]> = weights.iter().map(Vec::as_slice).collect();
         let expected = run_graph(&training.graph, &[&input, &target], &slices);
         // The reference runs the plain graph, the device the fused one.
-        let fused = fuse_backward(training).graph;
+        let mut fused = fuse_backward(differentiate(fuse(network.graph), loss).unwrap());
+        let gradients = fused.gradients.iter().map(|&(_, g)| g);
+        fused.graph.outputs.extend(gradients);
+        let fused = fused.graph;
         let got = run_on_gpu(&fused, &[input, target], &weights);
         compare(&format!("{config:?}"), &got, &expected, 1e-3);
     }

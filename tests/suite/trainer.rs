@@ -1,7 +1,7 @@
 //! Training on the graphics device: against the reference, bit for bit, and resumed.
 
 use serpent_engine::backend::{Backend, StepSettings, Trainer, TrainingState};
-use serpent_engine::graph::{Loss, Op, TrainingGraph, differentiate, fuse_backward};
+use serpent_engine::graph::{Loss, Op, TrainingGraph, differentiate, fuse, fuse_backward};
 use serpent_engine::network::{Network, NetworkConfig, Preset, initial_weights};
 use serpent_tests::{Fill, gpu, relative_error, run_on_reference};
 
@@ -38,7 +38,7 @@ fn task() -> Task {
         .apply(Op::Loss(kind), &[prediction, target], "loss")
         .expect("fits");
     Task {
-        training: fuse_backward(differentiate(graph, loss).expect("differentiates")),
+        training: fuse_backward(differentiate(fuse(graph), loss).expect("differentiates")),
         decay,
         state: TrainingState::start(weights),
     }

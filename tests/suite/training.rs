@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serpent_engine::backend::{Backend, StepSettings, TrainingState};
 use serpent_engine::checkpoint::SavedTraining;
-use serpent_engine::graph::{Loss, Op, differentiate, fuse_backward};
+use serpent_engine::graph::{Loss, Op, differentiate, fuse, fuse_backward};
 use serpent_engine::network::{Network, NetworkConfig, Preset, initial_weights};
 use serpent_engine::train::{Log, LogLine};
 use serpent_tests::gpu;
@@ -58,7 +58,7 @@ fn overfit(backend: &dyn Backend, steps: u64) -> (f64, f64) {
     let wanted = graph.input("target", &[1, SIDE, SIDE, 3]);
     let loss = Op::Loss(Loss::Charbonnier { epsilon: 1e-3 });
     let loss = graph.apply(loss, &[prediction, wanted], "loss").unwrap();
-    let graph = fuse_backward(differentiate(graph, loss).unwrap());
+    let graph = fuse_backward(differentiate(fuse(graph), loss).unwrap());
     let decay = vec![false; forward.parameters.len()];
     let state = TrainingState::start(initial_weights(&forward.parameters, 1));
     let mut trainer = backend.trainer(&graph, &decay, &state).unwrap();

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::backend::wgpu::{Allocated, ProfileRow, Rung, WgpuBackend};
 use crate::backend::{StepSettings, Trainer, TrainingState};
-use crate::graph::{Cost, Loss, Op, differentiate, fuse_backward};
+use crate::graph::{Cost, Loss, Op, differentiate, fuse, fuse_backward};
 use crate::network::{Network, Preset, initial_weights};
 
 /// Steps queued together and timed as one measurement.
@@ -80,7 +80,7 @@ pub fn training(
     let target = network.graph.input("target", &dims);
     let loss = Op::Loss(Loss::Charbonnier { epsilon: 1e-3 });
     let loss = network.graph.apply(loss, &[out, target], "loss")?;
-    let graph = fuse_backward(differentiate(network.graph, loss)?);
+    let graph = fuse_backward(differentiate(fuse(network.graph), loss)?);
     let start = Instant::now();
     let mut trainer = backend.load_trainer(&graph, &decay, &TrainingState::start(weights))?;
     let prepare_ms = 1e3 * start.elapsed().as_secs_f64();

@@ -21,9 +21,9 @@ pub struct TrainingGraph {
 /// Appends to `graph` the gradient of `loss` with respect to every parameter.
 ///
 /// # Errors
-/// [`ShapeError`] when `loss` is not a loss, an op has no derivative (fused
-/// ops, channel slices and upsampling of something learned), or a parameter
-/// does not influence the loss.
+/// [`ShapeError`] when `loss` is not a loss, an op has no derivative (a residual
+/// in a layer with a bias, channel slices and upsampling of something learned),
+/// or a parameter does not influence the loss.
 pub fn differentiate(mut graph: Graph, loss: ValueId) -> Result<TrainingGraph, ShapeError> {
     let forward = graph.nodes.len();
     let learned = learned_values(&graph);
@@ -47,6 +47,12 @@ pub fn differentiate(mut graph: Graph, loss: ValueId) -> Result<TrainingGraph, S
         };
         let needs = |v: ValueId| learned[v.0];
         adjoint(&mut graph, &node, gy, &needs, &mut gradients)?;
+    }
+    for scaled in std::mem::take(&mut gradients.scaled) {
+        let Scaled { w, s, g, label } = scaled;
+        let gs = graph.node(Op::ScaleRowsBackward, &[w, s, g], &label)?;
+        gradients.add(&mut graph, w, gs[0])?;
+        gradients.add(&mut graph, s, gs[1])?;
     }
     let pairs = graph
         .parameters
@@ -99,11 +105,25 @@ fn learned_values(graph: &Graph) -> Vec<bool> {
 
 /// The gradient collected so far for each value.
 #[derive(Default)]
-struct Gradients(HashMap<ValueId, ValueId>);
+struct Gradients {
+    of: HashMap<ValueId, ValueId>,
+    /// Weights with scales whose gradients are taken apart at the very end, where nothing
+    /// waits for them.
+    scaled: Vec<Scaled>,
+}
+
+/// A weight `w` that stands in the graph as `s ⊙ w`, and the gradient `g` of that product
+/// without the factor `s`.
+struct Scaled {
+    w: ValueId,
+    s: ValueId,
+    g: ValueId,
+    label: String,
+}
 
 impl Gradients {
     fn get(&self, value: ValueId) -> Option<ValueId> {
-        self.0.get(&value).copied()
+        self.of.get(&value).copied()
     }
 
     fn add(&mut self, graph: &mut Graph, value: ValueId, g: ValueId) -> Result<(), ShapeError> {
@@ -121,7 +141,7 @@ impl Gradients {
                 graph.apply(Op::Add, &[old, g], &label)?
             }
         };
-        self.0.insert(value, sum);
+        self.of.insert(value, sum);
         Ok(())
     }
 }
@@ -166,6 +186,24 @@ fn adjoint(
         Ok(())
     };
     let i = &node.inputs;
+    let is_parameter: Vec<bool> = i
+        .iter()
+        .map(|&v| graph.value(v).source == Source::Parameter)
+        .collect();
+    // The adjoint of a depthwise convolution whose result has the gradient `gc`.
+    let depthwise = |graph: &mut Graph, gradients: &mut Gradients, gc: ValueId| {
+        if needs(x) {
+            let op = Op::DepthwiseConv3x3BackwardInput;
+            let gx = graph.apply(op, &[gc, i[1]], &label)?;
+            gradients.add(graph, x, gx)?;
+        }
+        let op = Op::DepthwiseConv3x3BackwardWeight { bias: i.len() > 2 };
+        let gs = graph.node(op, &[gc, x], &label)?;
+        for (&parameter, g) in i[1..].iter().zip(gs) {
+            gradients.add(graph, parameter, g)?;
+        }
+        Ok(())
+    };
     match node.op {
         Op::Linear {
             bias,
@@ -177,6 +215,25 @@ fn adjoint(
             Op::LinearBackwardWeight,
             bias,
         ),
+        // res + s ⊙ (x·wᵀ) = res + x·(s ⊙ w)ᵀ, and with G = gyᵀ·x: ∂w = s ⊙ G, ∂s = Σ_I w ⊙ G.
+        // The product itself is not needed, so it is neither kept nor computed again.
+        Op::Linear {
+            bias: false,
+            residual: true,
+        } if is_parameter[1] && is_parameter[3] => {
+            let (w, s) = (i[1], i[3]);
+            if needs(i[2]) {
+                gradients.add(graph, i[2], gy)?;
+            }
+            if needs(x) {
+                let ws = graph.apply(Op::ScaleRows, &[w, s], &label)?;
+                let gx = graph.apply(Op::LinearBackwardInput, &[gy, ws], &label)?;
+                gradients.add(graph, x, gx)?;
+            }
+            let g = graph.apply(Op::LinearBackwardWeight, &[gy, x], &label)?;
+            gradients.scaled.push(Scaled { w, s, g, label });
+            Ok(())
+        }
         Op::Conv3x3 => layer(
             graph,
             gradients,
@@ -184,23 +241,42 @@ fn adjoint(
             Op::Conv3x3BackwardWeight,
             true,
         ),
-        Op::DepthwiseConv3x3 {
-            bias,
-            activation: None,
-        } => layer(
-            graph,
-            gradients,
-            Op::DepthwiseConv3x3BackwardInput,
-            Op::DepthwiseConv3x3BackwardWeight,
-            bias,
-        ),
-        Op::LayerNorm => zip(
-            graph,
-            gradients,
-            Op::LayerNormBackward { accumulate: false },
-            &[x, i[1], gy],
-            i,
-        ),
+        Op::DepthwiseConv3x3 { bias, activation } => {
+            let gc = match activation {
+                None => gy,
+                Some(activation) => {
+                    let op = Op::DepthwiseActivationBackward {
+                        bias,
+                        activation,
+                        pair: false,
+                    };
+                    graph.apply(op, &[i.as_slice(), &[gy]].concat(), &label)?
+                }
+            };
+            depthwise(graph, gradients, gc)
+        }
+        Op::DepthwiseGeluGate { bias } => {
+            let op = Op::DepthwiseGeluGateBackward { bias };
+            let gc = graph.apply(op, &[i.as_slice(), &[gy]].concat(), &label)?;
+            depthwise(graph, gradients, gc)
+        }
+        Op::LayerNorm => {
+            let op = Op::LayerNormBackward {
+                pair: false,
+                accumulate: false,
+            };
+            zip(graph, gradients, op, &[x, i[1], gy], i)
+        }
+        Op::LayerNormSiluGate => {
+            let operands = [i.as_slice(), &[gy]].concat();
+            zip(
+                graph,
+                gradients,
+                Op::LayerNormSiluGateBackward,
+                &operands,
+                i,
+            )
+        }
         Op::SelectiveScan(spec) => {
             let operands = [i.as_slice(), &[gy]].concat();
             zip(

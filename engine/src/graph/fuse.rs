@@ -1,7 +1,8 @@
-//! Fusion for inference: fewer, fatter nodes that compute the same values.
+//! Fusion, for inference and before differentiation: fewer, fatter nodes that compute the same values.
 //!
 //! - LayerNorm → SiluGate becomes LayerNormSiluGate,
 //! - DepthwiseConv3x3 → Activation keeps the activation in the convolution,
+//! - DepthwiseConv3x3 → GeluGate becomes DepthwiseGeluGate,
 //! - Linear → AddScaled becomes a Linear with a residual epilogue.
 //!
 //! A producer is fused only when its result has no other reader.
@@ -40,7 +41,7 @@ pub fn fuse(mut graph: Graph) -> Graph {
         }
         nodes.push(Some(node));
     }
-    graph.nodes = nodes.into_iter().flatten().collect();
+    graph.set_nodes(nodes.into_iter().flatten().collect());
     graph
 }
 
@@ -65,6 +66,14 @@ fn merge(first: &Node, second: &Node, slot: usize) -> Option<Node> {
             };
             (op, first.inputs.clone())
         }
+        (
+            Op::DepthwiseConv3x3 {
+                bias,
+                activation: None,
+            },
+            Op::GeluGate,
+            0,
+        ) => (Op::DepthwiseGeluGate { bias }, first.inputs.clone()),
         (
             Op::Linear {
                 bias,

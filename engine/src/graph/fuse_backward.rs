@@ -1,8 +1,9 @@
-//! Fusion for training: the sum of a residual's two gradients goes into the LayerNorm's backward.
+//! Fusion for training: sums of gradients go into the kernels before or after them.
 //!
 //! A block reads `x` twice, through a LayerNorm and around it, so its gradient
 //! is a sum over the whole activation; adding while the LayerNorm's gradient is
-//! written saves reading and writing it once more.
+//! written saves reading and writing it once more. What reads a sum element by
+//! element, and is its only reader, can just as well read both summands.
 
 use super::{Graph, Node, Op, TrainingGraph, ValueId};
 
@@ -27,15 +28,49 @@ pub fn fuse_backward(mut training: TrainingGraph) -> TrainingGraph {
             continue;
         }
         if let Some(node) = &mut nodes[norm] {
-            node.op = Op::LayerNormBackward { accumulate: true };
+            if let Op::LayerNormBackward { accumulate, .. } = &mut node.op {
+                *accumulate = true;
+            }
             node.inputs.push(other);
             node.outputs[0] = sum;
             order[sum.0] = norm;
         }
         nodes[i] = None;
     }
-    graph.nodes = nodes.into_iter().flatten().collect();
+    for i in 0..nodes.len() {
+        let Some(gradient) = nodes[i].as_ref().and_then(gradient_slot) else {
+            continue;
+        };
+        let sum = nodes[i].as_ref().map(|n| n.inputs[gradient]);
+        let Some(sum) = sum.filter(|v| readers[v.0] == 1) else {
+            continue;
+        };
+        let Some(from) = nodes[order[sum.0]].take_if(|n| n.op == Op::Add && n.outputs[0] == sum)
+        else {
+            continue;
+        };
+        if let Some(node) = &mut nodes[i] {
+            node.inputs.splice(gradient..=gradient, from.inputs);
+            if let Op::LayerNormBackward { pair, .. }
+            | Op::DepthwiseActivationBackward { pair, .. } = &mut node.op
+            {
+                *pair = true;
+            }
+        }
+    }
+    graph.set_nodes(nodes.into_iter().flatten().collect());
     training
+}
+
+/// Which operand is the gradient of a node that could as well read it as two summands.
+fn gradient_slot(node: &Node) -> Option<usize> {
+    match node.op {
+        Op::LayerNormBackward { pair: false, .. } => Some(2),
+        Op::DepthwiseActivationBackward {
+            bias, pair: false, ..
+        } => Some(2 + usize::from(bias)),
+        _ => None,
+    }
 }
 
 /// For `sum = other + gx` (either way round) with `gx` of a LayerNormBackward read only
@@ -52,7 +87,13 @@ fn sum_with(
     [(a, b), (b, a)].into_iter().find_map(|(other, gx)| {
         let norm = order[gx.0];
         let from = nodes[norm].as_ref()?;
-        let plain = from.op == Op::LayerNormBackward { accumulate: false };
+        let plain = matches!(
+            from.op,
+            Op::LayerNormBackward {
+                accumulate: false,
+                ..
+            }
+        );
         (plain && from.outputs[0] == gx && readers[gx.0] == 1).then_some((
             node.outputs[0],
             other,

@@ -178,6 +178,16 @@ impl Graph {
         self.parameters.iter().map(|&p| self.len(p)).sum()
     }
 
+    /// Takes over `nodes` after a pass moved or merged them: values learn who makes them now.
+    fn set_nodes(&mut self, nodes: Vec<Node>) {
+        for (i, node) in nodes.iter().enumerate() {
+            for (output, v) in node.outputs.iter().enumerate() {
+                self.values[v.0].source = Source::Node { node: i, output };
+            }
+        }
+        self.nodes = nodes;
+    }
+
     fn push_value(&mut self, name: String, dims: Dims, source: Source) -> ValueId {
         self.values.push(Value {
             name,

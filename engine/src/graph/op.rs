@@ -87,6 +87,12 @@ pub enum Op {
         /// Applied to the result.
         activation: Option<Activation>,
     },
+    /// `x [B,H,W,2E], w [2E,1,3,3], [b [2E]] → GELU(c[.., ..E]) ⊙ c[.., E..] [B,H,W,E]`, where
+    /// `c = w ∗ x + b` is the depthwise convolution (made by fusion).
+    DepthwiseGeluGate {
+        /// Whether `b` is present.
+        bias: bool,
+    },
     /// `v [B,H,W,D], p [B,H,W,K·(R+2N)], w_dt [K,D,R], b_dt [K,D], a_log, d [K,D] → y [B,H,W,D]`.
     ///
     /// For each direction k, with `[r; B; C]` the k-th block of `p`'s channels and tokens in
@@ -145,19 +151,47 @@ pub enum Op {
     LinearBackwardWeight,
     /// `gy [.., C] → [C]`: sum over the tokens (gradient of a bias).
     SumTokens,
-    /// `x, γ, gy, [g [.., C]] → gx, gγ, gβ`; with `accumulate`, `g` is added to `gx` (made by fusion).
+    /// `x, γ, gy, [gy2], [g [.., C]] → gx, gγ, gβ`; with `pair` the gradient is `gy + gy2`, with
+    /// `accumulate` `g` is added to `gx` (both made by fusion).
     LayerNormBackward {
+        /// Whether `gy2` is present.
+        pair: bool,
         /// Whether `g` is present.
         accumulate: bool,
     },
+    /// `x, γ, β, z, gy → gx, gγ, gβ, gz`
+    LayerNormSiluGateBackward,
     /// `gy [B,H,W,O], w [O,I,3,3] → gx [B,H,W,I]`
     Conv3x3BackwardInput,
     /// `gy [B,H,W,O], x [B,H,W,I] → gw [O,I,3,3]`
     Conv3x3BackwardWeight,
     /// `gy [B,H,W,C], w [C,1,3,3] → gx`
     DepthwiseConv3x3BackwardInput,
-    /// `gy, x → gw [C,1,3,3]`
-    DepthwiseConv3x3BackwardWeight,
+    /// `gy, x → gw [C,1,3,3], [gb [C]]`
+    DepthwiseConv3x3BackwardWeight {
+        /// Whether `gb` is wanted.
+        bias: bool,
+    },
+    /// `x, w [C,1,3,3], [b [C]], gy, [gy2] → (gy [+ gy2]) ⊙ f′(w ∗ x + b)`: the gradient of the
+    /// result of the convolution, which is computed again.
+    DepthwiseActivationBackward {
+        /// Whether `b` is present.
+        bias: bool,
+        /// f
+        activation: Activation,
+        /// Whether `gy2` is present (made by fusion).
+        pair: bool,
+    },
+    /// `x [B,H,W,2E], w, [b], gy [B,H,W,E] → gc [B,H,W,2E]`: the gradient of the result of the
+    /// convolution, which is computed again.
+    DepthwiseGeluGateBackward {
+        /// Whether `b` is present.
+        bias: bool,
+    },
+    /// `w [O, I], s [O] → s ⊙ w`: each row times its scale.
+    ScaleRows,
+    /// `w [O, I], s [O], g [O, I] → s ⊙ g [O, I], Σ_I w ⊙ g [O]`
+    ScaleRowsBackward,
     /// `v, p, w_dt, b_dt, a_log, d, gy → gv, gp, gw_dt, gb_dt, ga_log, gd`
     SelectiveScanBackward(ScanSpec),
     /// `x, gy → gx`
@@ -190,6 +224,7 @@ impl Op {
             Op::LayerNormSiluGate => "LayerNormSiluGate",
             Op::Conv3x3 => "Conv3x3",
             Op::DepthwiseConv3x3 { .. } => "DepthwiseConv3x3",
+            Op::DepthwiseGeluGate { .. } => "DepthwiseGeluGate",
             Op::SelectiveScan(_) => "SelectiveScan",
             Op::Activation(_) => "Activation",
             Op::SiluGate => "SiluGate",
@@ -208,10 +243,15 @@ impl Op {
             Op::LinearBackwardWeight => "LinearBackwardWeight",
             Op::SumTokens => "SumTokens",
             Op::LayerNormBackward { .. } => "LayerNormBackward",
+            Op::LayerNormSiluGateBackward => "LayerNormSiluGateBackward",
             Op::Conv3x3BackwardInput => "Conv3x3BackwardInput",
             Op::Conv3x3BackwardWeight => "Conv3x3BackwardWeight",
             Op::DepthwiseConv3x3BackwardInput => "DepthwiseConv3x3BackwardInput",
-            Op::DepthwiseConv3x3BackwardWeight => "DepthwiseConv3x3BackwardWeight",
+            Op::DepthwiseConv3x3BackwardWeight { .. } => "DepthwiseConv3x3BackwardWeight",
+            Op::DepthwiseActivationBackward { .. } => "DepthwiseActivationBackward",
+            Op::DepthwiseGeluGateBackward { .. } => "DepthwiseGeluGateBackward",
+            Op::ScaleRows => "ScaleRows",
+            Op::ScaleRowsBackward => "ScaleRowsBackward",
             Op::SelectiveScanBackward(_) => "SelectiveScanBackward",
             Op::ActivationBackward(_) => "ActivationBackward",
             Op::SiluGateBackward => "SiluGateBackward",

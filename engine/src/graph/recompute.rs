@@ -1,7 +1,7 @@
 //! Less memory for training: cheap intermediates are computed again for the backward pass.
 //!
-//! LayerNorms, activations and gates cost one pass over memory, while keeping
-//! their results from the forward to the backward pass holds a quarter of all
+//! LayerNorms, activations, gates and the depthwise convolutions before them cost one pass
+//! over memory, while keeping their results for the backward pass holds a quarter of all
 //! intermediates. The results are the same bit for bit: the same op runs twice.
 
 use std::collections::HashMap;
@@ -70,6 +70,15 @@ fn repeated(
 fn is_cheap(op: &Op) -> bool {
     matches!(
         op,
-        Op::LayerNorm | Op::Activation(_) | Op::SiluGate | Op::GeluGate
+        Op::LayerNorm
+            | Op::LayerNormSiluGate
+            | Op::Activation(_)
+            | Op::SiluGate
+            | Op::GeluGate
+            | Op::DepthwiseGeluGate { .. }
+            | Op::DepthwiseConv3x3 {
+                activation: Some(_),
+                ..
+            }
     )
 }

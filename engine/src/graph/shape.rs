@@ -132,12 +132,15 @@ pub fn infer(op: &Op, dims: &[&[usize]]) -> Result<Vec<Dims>, ShapeError> {
         }
         Op::DepthwiseConv3x3 { bias, .. } => {
             o.count(2 + usize::from(bias))?;
-            let x = o.activation(0)?;
-            o.expect(1, &[x[3], 1, 3, 3])?;
-            if bias {
-                o.expect(2, &x[3..])?;
+            Ok(vec![depthwise_operands(&o, bias)?.to_vec()])
+        }
+        Op::DepthwiseGeluGate { bias } => {
+            o.count(2 + usize::from(bias))?;
+            let [b, h, w, c] = depthwise_operands(&o, bias)?;
+            if c % 2 != 0 {
+                return o.fail(format!("needs an even number of channels, got {c}"));
             }
-            Ok(vec![x.to_vec()])
+            Ok(vec![vec![b, h, w, c / 2]])
         }
         Op::SelectiveScan(spec) => {
             o.count(6)?;
@@ -245,15 +248,24 @@ pub fn infer(op: &Op, dims: &[&[usize]]) -> Result<Vec<Dims>, ShapeError> {
             o.count(1)?;
             Ok(vec![vec![o.activation(0)?[3]]])
         }
-        Op::LayerNormBackward { accumulate } => {
-            o.count(3 + usize::from(accumulate))?;
+        Op::LayerNormBackward { pair, accumulate } => {
+            let count = 3 + usize::from(pair) + usize::from(accumulate);
+            o.count(count)?;
             let x = o.activation(0)?;
             o.expect(1, &x[3..])?;
-            o.expect(2, &x)?;
-            if accumulate {
-                o.expect(3, &x)?;
+            for i in 2..count {
+                o.expect(i, &x)?;
             }
             Ok(vec![x.to_vec(), vec![x[3]], vec![x[3]]])
+        }
+        Op::LayerNormSiluGateBackward => {
+            o.count(5)?;
+            let x = o.activation(0)?;
+            o.expect(1, &x[3..])?;
+            o.expect(2, &x[3..])?;
+            o.expect(3, &x)?;
+            o.expect(4, &x)?;
+            Ok(vec![x.to_vec(), vec![x[3]], vec![x[3]], x.to_vec()])
         }
         Op::Conv3x3BackwardInput => {
             o.count(2)?;
@@ -278,11 +290,45 @@ pub fn infer(op: &Op, dims: &[&[usize]]) -> Result<Vec<Dims>, ShapeError> {
             o.expect(1, &[g[3], 1, 3, 3])?;
             Ok(vec![g.to_vec()])
         }
-        Op::DepthwiseConv3x3BackwardWeight => {
+        Op::DepthwiseConv3x3BackwardWeight { bias } => {
             o.count(2)?;
             let g = o.activation(0)?;
             o.expect(1, &g)?;
-            Ok(vec![vec![g[3], 1, 3, 3]])
+            let mut results = vec![vec![g[3], 1, 3, 3]];
+            if bias {
+                results.push(vec![g[3]]);
+            }
+            Ok(results)
+        }
+        Op::DepthwiseActivationBackward { bias, pair, .. } => {
+            let first = 2 + usize::from(bias);
+            let count = first + 1 + usize::from(pair);
+            o.count(count)?;
+            let x = depthwise_operands(&o, bias)?;
+            for i in first..count {
+                o.expect(i, &x)?;
+            }
+            Ok(vec![x.to_vec()])
+        }
+        Op::DepthwiseGeluGateBackward { bias } => {
+            let gradient = 2 + usize::from(bias);
+            o.count(gradient + 1)?;
+            let [b, h, w, c] = depthwise_operands(&o, bias)?;
+            o.expect(gradient, &[b, h, w, c / 2])?;
+            Ok(vec![vec![b, h, w, c]])
+        }
+        Op::ScaleRows | Op::ScaleRowsBackward => {
+            let backward = *op == Op::ScaleRowsBackward;
+            o.count(2 + usize::from(backward))?;
+            let &[rows, columns] = dims[0] else {
+                return o.fail(format!("operand 0 must be [O, I], got {:?}", dims[0]));
+            };
+            o.expect(1, &[rows])?;
+            if !backward {
+                return Ok(vec![vec![rows, columns]]);
+            }
+            o.expect(2, &[rows, columns])?;
+            Ok(vec![vec![rows, columns], vec![rows]])
         }
         Op::SelectiveScanBackward(spec) => {
             o.count(7)?;
@@ -337,6 +383,16 @@ pub fn infer(op: &Op, dims: &[&[usize]]) -> Result<Vec<Dims>, ShapeError> {
             Ok(vec![x.to_vec()])
         }
     }
+}
+
+/// Checks `x, w, [b]` of a depthwise convolution; returns `x`'s shape.
+fn depthwise_operands(o: &Operands<'_>, bias: bool) -> Result<[usize; 4], ShapeError> {
+    let x = o.activation(0)?;
+    o.expect(1, &[x[3], 1, 3, 3])?;
+    if bias {
+        o.expect(2, &x[3..])?;
+    }
+    Ok(x)
 }
 
 /// Checks the six operands shared by the scan and its backward; returns `v`'s shape.

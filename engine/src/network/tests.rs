@@ -169,7 +169,7 @@ fn recomputing_saves_training_memory_and_changes_nothing() {
             .enumerate()
             .for_each(|(i, w)| *w += 0.1 * (i as f32).sin());
     }
-    let training = fuse_backward(differentiate(network.graph, loss).unwrap());
+    let training = fuse_backward(differentiate(fuse(network.graph), loss).unwrap());
     let input: Vec<f32> = (0..16 * 16 * 3)
         .map(|i| (i as f32 * 0.7).sin().abs())
         .collect();

@@ -15,7 +15,7 @@ use super::validate::Validation;
 use super::{Event, Progress, TrainError, plot::plot};
 use crate::backend::{Backend, StepReport, Trainer, TrainingState};
 use crate::checkpoint::SavedTraining;
-use crate::graph::{Op, TrainingGraph, differentiate, fuse_backward, recompute};
+use crate::graph::{Op, TrainingGraph, differentiate, fuse, fuse_backward, recompute};
 use crate::network::{Network, initial_weights};
 
 /// How a session runs, besides the configuration.
@@ -159,7 +159,7 @@ fn training_graph(mut network: Network, config: &TrainConfig) -> Result<Training
     let loss = network.graph.apply(loss, &[prediction, target], "loss")?;
     // Nobody reads the prediction during training: its memory can be used again.
     network.graph.outputs.clear();
-    let training = fuse_backward(differentiate(network.graph, loss)?);
+    let training = fuse_backward(differentiate(fuse(network.graph), loss)?);
     Ok(match config.recompute {
         true => recompute(training),
         false => training,

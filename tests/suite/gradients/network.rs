@@ -2,7 +2,7 @@
 
 use rand::RngExt;
 use serpent_engine::backend::cpu::reference::run_graph;
-use serpent_engine::graph::{Loss, Op, differentiate};
+use serpent_engine::graph::{Loss, Op, differentiate, fuse, fuse_backward};
 use serpent_engine::network::{Ffn, Network, NetworkConfig, Preset, initial_weights};
 
 use super::{assert_close, rng, slope, values};
@@ -44,14 +44,23 @@ fn check(config: &NetworkConfig, batch: usize, height: usize, width: usize) {
         run_graph(&forward, &inputs, &weights)[0][0]
     };
 
-    let training = differentiate(network.graph.clone(), loss).unwrap();
-    let mut graph = training.graph.clone();
-    graph.outputs = training.gradients.iter().map(|&(_, g)| g).collect();
-    let gradients = {
+    let differentiated = |graph| {
+        let training = fuse_backward(differentiate(graph, loss).unwrap());
+        let mut graph = training.graph;
+        graph.outputs = training.gradients.iter().map(|&(_, g)| g).collect();
         let inputs: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
         let weights: Vec<&[f64]> = weights.iter().map(Vec::as_slice).collect();
         run_graph(&graph, &inputs, &weights)
     };
+    let gradients = differentiated(network.graph.clone());
+    // Fusion before differentiation changes the way but not the result.
+    let fused = differentiated(fuse(network.graph.clone()));
+    for ((plain, fused), p) in gradients.iter().zip(&fused).zip(&network.parameters) {
+        let scale = plain.iter().fold(0.0, |a: f64, g| a.max(g.abs()));
+        for (i, (a, b)) in plain.iter().zip(fused).enumerate() {
+            assert_close(*b, *a, scale, 1e-9, &format!("fused {}[{i}]", p.name));
+        }
+    }
     for (index, gradient) in gradients.iter().enumerate() {
         let name = &network.parameters[index].name;
         let scale = gradient.iter().fold(0.0, |a: f64, g| a.max(g.abs()));

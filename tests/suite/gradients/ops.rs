@@ -112,22 +112,26 @@ fn linear() {
     }
 }
 
+const NORM: Op = Op::LayerNormBackward {
+    pair: false,
+    accumulate: false,
+};
+
 #[test]
 fn layer_norm() {
     for seed in SEEDS {
         let [b, h, w, c] = shape(seed);
         let c = c + 1; // One channel is always normalised to zero.
+        let adjoint = Adjoint(NORM, vec![Operand(0), Operand(1), Gradient], vec![0, 1, 2]);
+        let x = [b, h, w, c];
+        check(Op::LayerNorm, &[&x, &[c], &[c]], &[adjoint], seed);
         let adjoint = Adjoint(
-            Op::LayerNormBackward { accumulate: false },
-            vec![Operand(0), Operand(1), Gradient],
-            vec![0, 1, 2],
+            Op::LayerNormSiluGateBackward,
+            (0..4).map(Operand).chain([Gradient]).collect(),
+            vec![0, 1, 2, 3],
         );
-        check(
-            Op::LayerNorm,
-            &[&[b, h, w, c], &[c], &[c]],
-            &[adjoint],
-            seed,
-        );
+        let operands: [&[usize]; 4] = [&x, &[c], &[c], &x];
+        check(Op::LayerNormSiluGate, &operands, &[adjoint], seed);
     }
 }
 
@@ -141,16 +145,20 @@ fn layer_norm_adds_what_it_is_told_to() {
     ];
     let mut rng = rng(3);
     let data: Vec<_> = dims.iter().map(|d| values(&mut rng, d)).collect();
-    let with = run(&Op::LayerNormBackward { accumulate: true }, &dims, &data);
-    let without = run(
-        &Op::LayerNormBackward { accumulate: false },
-        &dims[..3],
-        &data[..3],
-    );
+    let op = |pair, accumulate| Op::LayerNormBackward { pair, accumulate };
+    let with = run(&op(false, true), &dims, &data);
+    let without = run(&NORM, &dims[..3], &data[..3]);
     for (i, y) in with[0].iter().enumerate() {
         assert!((y - without[0][i] - data[3][i]).abs() < 1e-12);
     }
     assert_eq!(with[1..], without[1..]);
+    // A pair is one gradient in two summands.
+    let pair = run(&op(true, false), &dims, &data);
+    let mut sum = data[..3].to_vec();
+    for (a, b) in sum[2].iter_mut().zip(&data[3]) {
+        *a += b;
+    }
+    assert_eq!(pair, run(&NORM, &dims[..3], &sum));
 }
 
 #[test]
@@ -179,17 +187,149 @@ fn convolutions() {
                 vec![0],
             ),
             Adjoint(
-                Op::DepthwiseConv3x3BackwardWeight,
+                Op::DepthwiseConv3x3BackwardWeight { bias: true },
                 vec![Gradient, Operand(0)],
-                vec![1],
+                vec![1, 2],
             ),
-            Adjoint(Op::SumTokens, vec![Gradient], vec![2]),
         ];
         let op = Op::DepthwiseConv3x3 {
             bias: true,
             activation: None,
         };
         check(op, &[&x, &[c, 1, 3, 3], &[c]], &depthwise, seed);
+    }
+}
+
+/// The fused forms: the gradient of the convolution's result, and from it all the others, is
+/// that of the plain ops one after another.
+#[test]
+fn convolutions_with_what_follows() {
+    for seed in SEEDS {
+        let [b, h, w, c] = shape(seed);
+        let c = 2 * c;
+        for (bias, activation) in [
+            (true, Some(Activation::Silu)),
+            (false, Some(Activation::Relu)),
+            (true, None),
+            (false, None),
+        ] {
+            let operands: [&[usize]; 3] = [&[b, h, w, c], &[c, 1, 3, 3], &[c]];
+            let operands = &operands[..2 + usize::from(bias)];
+            let mut rng = rng(seed);
+            let conv = Op::DepthwiseConv3x3 {
+                bias,
+                activation: None,
+            };
+            // Fused, plain, and their backward ops; without an activation, the gate.
+            let (fused, plain, fused_backward, plain_backward, out) = match activation {
+                Some(a) => (
+                    Op::DepthwiseConv3x3 { bias, activation },
+                    Op::Activation(a),
+                    Op::DepthwiseActivationBackward {
+                        bias,
+                        activation: a,
+                        pair: false,
+                    },
+                    Op::ActivationBackward(a),
+                    c,
+                ),
+                None => (
+                    Op::DepthwiseGeluGate { bias },
+                    Op::GeluGate,
+                    Op::DepthwiseGeluGateBackward { bias },
+                    Op::GeluGateBackward,
+                    c / 2,
+                ),
+            };
+            let mut dims: Vec<Vec<usize>> = operands.iter().map(|d| d.to_vec()).collect();
+            let mut data: Vec<_> = dims.iter().map(|d| values(&mut rng, d)).collect();
+            let wide = vec![b, h, w, c];
+            let between = run(&conv, &dims, &data);
+            let want = run(&plain, std::slice::from_ref(&wide), &between);
+            assert_eq!(run(&fused, &dims, &data), want, "{fused:?}");
+            let narrow = vec![b, h, w, out];
+            let gy = values(&mut rng, &narrow);
+            let read = [between[0].clone(), gy.clone()];
+            let want = run(&plain_backward, &[wide, narrow.clone()], &read);
+            dims.push(narrow.clone());
+            data.push(gy.clone());
+            assert_eq!(
+                run(&fused_backward, &dims, &data),
+                want,
+                "{fused_backward:?}"
+            );
+            if let Op::DepthwiseActivationBackward { activation, .. } = fused_backward {
+                let pair = Op::DepthwiseActivationBackward {
+                    bias,
+                    activation,
+                    pair: true,
+                };
+                dims.push(narrow);
+                data.push(gy);
+                let twice: Vec<f64> = want[0].iter().map(|g| 2.0 * g).collect();
+                assert_eq!(run(&pair, &dims, &data), [twice], "{pair:?}");
+            }
+        }
+    }
+}
+
+/// `s ⊙ w` and its adjoint, by the layer they stand in: `res + s ⊙ (x·wᵀ)`.
+#[test]
+fn a_scale_taken_into_the_weight() {
+    for seed in SEEDS {
+        let [b, h, w, c] = shape(seed);
+        let mut rng = rng(seed);
+        let (x, weight, y, scale) = (vec![b, h, w, c], vec![5, c], vec![b, h, w, 5], vec![5]);
+        let [xs, ws, res, s] = [&x, &weight, &y, &scale].map(|d| values(&mut rng, d));
+        let layer = |residual| Op::Linear {
+            bias: false,
+            residual,
+        };
+        let dims = [x.clone(), weight.clone(), y.clone(), scale.clone()];
+        let want = run(
+            &layer(true),
+            &dims,
+            &[xs.clone(), ws.clone(), res.clone(), s.clone()],
+        );
+        let scaled = run(
+            &Op::ScaleRows,
+            &[weight.clone(), scale.clone()],
+            &[ws.clone(), s.clone()],
+        );
+        let got = run(
+            &layer(false),
+            &[x.clone(), weight.clone()],
+            &[xs.clone(), scaled[0].clone()],
+        );
+        for ((got, res), want) in got[0].iter().zip(&res).zip(&want[0]) {
+            assert!((got + res - want).abs() < 1e-12);
+        }
+        // With gy as the loss's projection, by finite differences.
+        let gy = values(&mut rng, &y);
+        let g = run(
+            &Op::LinearBackwardWeight,
+            &[y.clone(), x],
+            &[gy.clone(), xs.clone()],
+        );
+        let read = [ws.clone(), s.clone(), g[0].clone()];
+        let got = run(
+            &Op::ScaleRowsBackward,
+            &[weight.clone(), scale, weight],
+            &read,
+        );
+        let loss = |ws: &[f64], s: &[f64]| -> f64 {
+            let data = [xs.clone(), ws.to_vec(), res.clone(), s.to_vec()];
+            let y = run(&layer(true), &dims, &data).remove(0);
+            y.iter().zip(&gy).map(|(y, g)| y * g).sum()
+        };
+        for (i, &g) in got[0].iter().enumerate() {
+            let want = slope(&mut ws.clone(), i, &|ws| loss(ws, &s));
+            assert_close(g, want, 1.0, TOLERANCE, &format!("weight {i}"));
+        }
+        for (i, &g) in got[1].iter().enumerate() {
+            let want = slope(&mut s.clone(), i, &|s| loss(&ws, s));
+            assert_close(g, want, 1.0, TOLERANCE, &format!("scale {i}"));
+        }
     }
 }
 

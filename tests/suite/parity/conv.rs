@@ -96,8 +96,46 @@ fn depthwise_conv3x3_backward_weight() {
                 continue;
             }
             let x = [b, h, w, c];
-            let op = Op::DepthwiseConv3x3BackwardWeight;
-            parity(op, &[&x, &x], i as u64, 1e-4);
+            for bias in [false, true] {
+                let op = Op::DepthwiseConv3x3BackwardWeight { bias };
+                parity(op, &[&x, &x], i as u64, 1e-4);
+            }
+        }
+    }
+}
+
+#[test]
+fn depthwise_activation_backward() {
+    for (i, [b, h, w]) in PICTURES.into_iter().enumerate() {
+        for c in DEPTHWISE {
+            let (x, weight) = ([b, h, w, c], [c, 1, 3, 3]);
+            for (bias, pair) in [(false, false), (true, false), (true, true), (false, true)] {
+                let op = Op::DepthwiseActivationBackward {
+                    bias,
+                    activation: Activation::Silu,
+                    pair,
+                };
+                let bias: &[&[usize]] = if bias { &[&[c]] } else { &[] };
+                let gradients: &[&[usize]] = if pair { &[&x, &x] } else { &[&x] };
+                let operands = [&[&x[..], &weight[..]], bias, gradients].concat();
+                parity(op, &operands, i as u64, 1e-4);
+            }
+        }
+    }
+}
+
+#[test]
+fn depthwise_gelu_gate() {
+    for (i, [b, h, w]) in PICTURES.into_iter().enumerate() {
+        for e in DEPTHWISE {
+            let (x, y, weight, c) = ([b, h, w, 2 * e], [b, h, w, e], [2 * e, 1, 3, 3], [2 * e]);
+            for bias in [false, true] {
+                let operands: [&[usize]; 3] = [&x, &weight, &c];
+                let operands = &operands[..2 + usize::from(bias)];
+                parity(Op::DepthwiseGeluGate { bias }, operands, i as u64, 1e-4);
+                let op = Op::DepthwiseGeluGateBackward { bias };
+                parity(op, &[operands, &[&y[..]]].concat(), i as u64, 1e-4);
+            }
         }
     }
 }

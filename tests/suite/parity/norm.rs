@@ -53,14 +53,16 @@ fn layer_norm_backward() {
     let shapes = SHAPES.iter().chain(&[[1, 67, 129, 129], [1, 130, 129, 1]]);
     for (i, x) in shapes.enumerate() {
         let c = [x[3]];
-        for accumulate in [false, true] {
-            let mut operands: Vec<(&[usize], Fill)> =
-                vec![(x, Fill::SIGNED), (&c, Fill::SIGNED), (x, Fill::SIGNED)];
-            if accumulate {
-                operands.push((x, Fill::SIGNED));
-            }
-            let op = Op::LayerNormBackward { accumulate };
+        let norm: [(&[usize], Fill); 3] =
+            [(x, Fill::SIGNED), (&c, Fill::SIGNED), (x, Fill::SIGNED)];
+        for (pair, accumulate) in [(false, false), (false, true), (true, false), (true, true)] {
+            let mut operands = norm.to_vec();
+            let more = usize::from(pair) + usize::from(accumulate);
+            operands.extend(std::iter::repeat_n(norm[2], more));
+            let op = Op::LayerNormBackward { pair, accumulate };
             parity_with(op, &operands, i as u64, 1e-4);
         }
+        let gated: [(&[usize], Fill); 5] = [norm[0], norm[1], norm[1], norm[0], norm[2]];
+        parity_with(Op::LayerNormSiluGateBackward, &gated, i as u64, 1e-4);
     }
 }

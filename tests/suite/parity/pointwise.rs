@@ -78,3 +78,15 @@ fn sums() {
         parity(op, &[&[b, 1, 1, c]], seed, 1e-4);
     }
 }
+
+#[test]
+fn scaled_rows() {
+    for (i, w) in [[1, 1], [3, 5], [7, 33], [64, 128], [5, 260], [300, 12]]
+        .iter()
+        .enumerate()
+    {
+        let s = [w[0]];
+        parity(Op::ScaleRows, &[w, &s], i as u64, 1e-6);
+        parity(Op::ScaleRowsBackward, &[w, &s, w], i as u64, 1e-4);
+    }
+}

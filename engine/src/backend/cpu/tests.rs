@@ -118,6 +118,10 @@ fn convolutions() {
             check(op(true), &[&x, &[c, 1, 3, 3], &[c]], &[0]);
             check(op(false), &[&x, &[c, 1, 3, 3]], &[0]);
         }
+        let wide = [x[0], x[1], x[2], 2 * c];
+        let op = |bias| Op::DepthwiseGeluGate { bias };
+        check(op(true), &[&wide, &[2 * c, 1, 3, 3], &[2 * c]], &[0]);
+        check(op(false), &[&wide, &[2 * c, 1, 3, 3]], &[0]);
     }
 }
 

@@ -45,8 +45,9 @@ struct Batch {
 }
 
 impl Schedule {
-    /// Sums whose result lasts (`lasts`) and is read by no node wait until `budget` bytes of
-    /// partial sums have come together; the others run right after their node.
+    /// Sums wait until `budget` bytes of partial sums have come together or a node reads one of
+    /// the results. Those of results that are neither read nor last (`lasts`), or with too many
+    /// partial sums, run right after their node.
     pub(super) fn new(
         graph: &Graph,
         lowered: &[Lowered],
@@ -69,12 +70,15 @@ impl Schedule {
             let waits = |i: usize| {
                 let mut sums = low.sums.iter().filter(|s| s.partials == i).peekable();
                 sums.peek().is_some()
-                    && aligned(i) <= budget / 4
-                    && sums.all(|s| lasts(s.out) && !read[s.out.0])
+                    && aligned(i) <= budget / 2
+                    && sums.all(|s| lasts(s.out) || read[s.out.0])
             };
             let wait: Vec<usize> = (0..low.scratch.len()).filter(|&i| waits(i)).collect();
             let bytes: u64 = wait.iter().map(|&i| aligned(i)).sum();
-            if used + bytes > budget && !waiting.is_empty() {
+            let due = waiting
+                .iter()
+                .any(|(_, sum)| graph.nodes[node].inputs.contains(&sum.out));
+            if due || (used + bytes > budget && !waiting.is_empty()) {
                 schedule.batches.push(Batch {
                     after: node - 1,
                     sums: std::mem::take(&mut waiting),
@@ -326,20 +330,28 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_or_does_not_last_or_is_large_is_summed_at_once() {
-        let (mut graph, lowered) = chain(3, 200);
-        let read = lowered[1].sums[0].out;
-        graph
-            .apply(Op::Activation(Activation::Relu), &[read], "reader")
-            .unwrap();
-        let schedule = Schedule::new(&graph, &lowered, |_| true, 1 << 20);
-        assert_eq!(afters(&schedule), vec![(1, 1), (2, 2)]);
-        assert_eq!(schedule.places[1], vec![None, None]);
+    fn what_does_not_last_or_is_large_is_summed_at_once() {
+        let (graph, lowered) = chain(3, 200);
         let none = Schedule::new(&graph, &lowered, |_| false, 1 << 20);
         assert_eq!(afters(&none), vec![(0, 1), (1, 1), (2, 1)]);
+        assert_eq!(none.places[1], vec![None, None]);
         assert_eq!(none.bytes, 0);
-        let tight = Schedule::new(&graph, &lowered, |_| true, 3 * ALIGNMENT);
+        let tight = Schedule::new(&graph, &lowered, |_| true, ALIGNMENT);
         assert_eq!(tight, none);
+    }
+
+    #[test]
+    fn what_is_read_waits_until_then() {
+        let (mut graph, mut lowered) = chain(5, 200);
+        for (node, reads) in [(3, 1), (4, 0)] {
+            graph.nodes[node].inputs = vec![lowered[reads].sums[0].out];
+            lowered[node] = Lowered::default();
+        }
+        let schedule = Schedule::new(&graph, &lowered, |_| true, 1 << 20);
+        assert_eq!(afters(&schedule), vec![(2, 3)]);
+        // What nobody reads and nobody keeps cannot wait.
+        let schedule = Schedule::new(&graph, &lowered, |_| false, 1 << 20);
+        assert_eq!(afters(&schedule), vec![(2, 1), (2, 2)]);
     }
 
     #[test]

@@ -43,6 +43,7 @@ const KERNELS: &[&[(&str, &str)]] = &[
         "conv3x3_backward_weight",
         "depthwise_conv3x3",
         "depthwise_conv3x3_backward_weight",
+        "depthwise_gelu_gate",
     ),
     // pointwise
     shaders!("":
@@ -53,6 +54,8 @@ const KERNELS: &[&[(&str, &str)]] = &[
         "gelu_gate",
         "gelu_gate_backward",
         "mul_channels",
+        "scale_rows",
+        "scale_rows_backward",
         "scale_channels_backward",
         "silu_gate",
         "silu_gate_backward",
@@ -82,7 +85,7 @@ const KERNELS: &[&[(&str, &str)]] = &[
 const SHARED: &[(&str, &str)] = shaders!("shared/":
     "activation",
     "depth",
-    "depthwise",
+    "depthwise", "depthwise_tap",
     "flat",
     "fold_rows",
     "index",

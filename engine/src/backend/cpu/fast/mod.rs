@@ -15,6 +15,7 @@ mod scan;
 mod simd;
 
 use crate::graph::{Graph, Node, Op, ValueId};
+use depthwise::Epilogue;
 
 /// Most operands an op with a fast path has.
 pub(super) const MAX_OPERANDS: usize = 7;
@@ -42,7 +43,10 @@ pub(super) fn kernel(graph: &Graph, node: &Node, weights: &[Vec<f32>]) -> Option
         Op::LayerNorm => norm::kernel(&site, false),
         Op::LayerNormSiluGate => norm::kernel(&site, true),
         Op::Conv3x3 => conv::kernel(&site),
-        Op::DepthwiseConv3x3 { bias, activation } => depthwise::kernel(&site, bias, activation),
+        Op::DepthwiseConv3x3 { bias, activation } => {
+            depthwise::kernel(&site, bias, Epilogue::Activation(activation))
+        }
+        Op::DepthwiseGeluGate { bias } => depthwise::kernel(&site, bias, Epilogue::GeluGate),
         Op::SelectiveScan(spec) => scan::kernel(&site, spec),
         Op::Activation(_)
         | Op::SiluGate

@@ -1,6 +1,7 @@
 //! 3×3 convolutions, full and depthwise: zero padding, stride 1.
 
-use super::pointwise::activate;
+use super::linear::sum_tokens;
+use super::pointwise::{activate, slope};
 use super::{Real, Tensor, map_rows};
 use crate::graph::Activation;
 
@@ -82,29 +83,78 @@ pub(super) fn backward_weight<T: Real>(x: &[Tensor<'_, T>]) -> Vec<T> {
     })
 }
 
+/// `w ∗ x + b` at one pixel, into `y`; `x` is `x, w, [b], ..`.
+fn depthwise_pixel<T: Real>(x: &[Tensor<'_, T>], bias: bool, pixel: usize, y: &mut [f64]) {
+    let [_, h, w, c] = x[0].bhwc();
+    y.fill(0.0);
+    for tap in 0..9 {
+        let Some(from) = neighbour(pixel, tap, h, w) else {
+            continue;
+        };
+        for (i, y) in y.iter_mut().enumerate() {
+            *y += x[1].at(i * 9 + tap) * x[0].at(from * c + i);
+        }
+    }
+    if bias {
+        for (i, y) in y.iter_mut().enumerate() {
+            *y += x[2].at(i);
+        }
+    }
+}
+
 /// `x [B,H,W,C], w [C,1,3,3], [b [C]] → f(w ∗ x + b)`
 pub(super) fn depthwise<T: Real>(
     x: &[Tensor<'_, T>],
     bias: bool,
     activation: Option<Activation>,
 ) -> Vec<T> {
-    let [b, h, w, c] = x[0].bhwc();
-    map_rows(b * h * w, c, |pixel, y| {
-        for tap in 0..9 {
-            let Some(from) = neighbour(pixel, tap, h, w) else {
-                continue;
-            };
-            for (i, y) in y.iter_mut().enumerate() {
-                *y += x[1].at(i * 9 + tap) * x[0].at(from * c + i);
-            }
+    map_rows(x[0].tokens(), x[0].channels(), |pixel, y| {
+        depthwise_pixel(x, bias, pixel, y);
+        if let Some(kind) = activation {
+            y.iter_mut().for_each(|y| *y = activate(kind, *y));
         }
+    })
+}
+
+/// `x, w, [b], gy, [gy2] → (gy [+ gy2]) ⊙ f′(w ∗ x + b)`
+pub(super) fn depthwise_activation_backward<T: Real>(
+    x: &[Tensor<'_, T>],
+    bias: bool,
+    activation: Activation,
+) -> Vec<T> {
+    let c = x[0].channels();
+    let gradients = &x[2 + usize::from(bias)..];
+    map_rows(x[0].tokens(), c, |pixel, y| {
+        depthwise_pixel(x, bias, pixel, y);
         for (i, y) in y.iter_mut().enumerate() {
-            if bias {
-                *y += x[2].at(i);
-            }
-            if let Some(kind) = activation {
-                *y = activate(kind, *y);
-            }
+            let gy: f64 = gradients.iter().map(|g| g.at(pixel * c + i)).sum();
+            *y = gy * slope(activation, *y);
+        }
+    })
+}
+
+/// `x [B,H,W,2E], w, [b] → GELU(c[.., ..E]) ⊙ c[.., E..]`, `c = w ∗ x + b`
+pub(super) fn depthwise_gelu_gate<T: Real>(x: &[Tensor<'_, T>], bias: bool) -> Vec<T> {
+    let e = x[0].channels() / 2;
+    map_rows(x[0].tokens(), e, |pixel, y| {
+        let mut c = vec![0.0; 2 * e];
+        depthwise_pixel(x, bias, pixel, &mut c);
+        for (i, y) in y.iter_mut().enumerate() {
+            *y = activate(Activation::Gelu, c[i]) * c[e + i];
+        }
+    })
+}
+
+/// `x, w, [b], gy [.., E] → gc [.., 2E]`
+pub(super) fn depthwise_gelu_gate_backward<T: Real>(x: &[Tensor<'_, T>], bias: bool) -> Vec<T> {
+    let e = x[0].channels() / 2;
+    let gy = x[2 + usize::from(bias)];
+    map_rows(x[0].tokens(), 2 * e, |pixel, gc| {
+        depthwise_pixel(x, bias, pixel, gc);
+        for i in 0..e {
+            let (a, b, g) = (gc[i], gc[e + i], gy.at(pixel * e + i));
+            gc[i] = g * b * slope(Activation::Gelu, a);
+            gc[e + i] = g * activate(Activation::Gelu, a);
         }
     })
 }
@@ -124,11 +174,11 @@ pub(super) fn depthwise_backward_input<T: Real>(x: &[Tensor<'_, T>]) -> Vec<T> {
     })
 }
 
-/// `gy, x → gw [C,1,3,3]`
-pub(super) fn depthwise_backward_weight<T: Real>(x: &[Tensor<'_, T>]) -> Vec<T> {
+/// `gy, x → gw [C,1,3,3], [gb [C]]`
+pub(super) fn depthwise_backward_weight<T: Real>(x: &[Tensor<'_, T>], bias: bool) -> Vec<Vec<T>> {
     let (gy, x) = (x[0], x[1]);
     let [b, h, w, c] = x.bhwc();
-    map_rows(c, 9, |i, gw| {
+    let gw = map_rows(c, 9, |i, gw| {
         for pixel in 0..b * h * w {
             let g = gy.at(pixel * c + i);
             for (tap, gw) in gw.iter_mut().enumerate() {
@@ -137,5 +187,9 @@ pub(super) fn depthwise_backward_weight<T: Real>(x: &[Tensor<'_, T>]) -> Vec<T> 
                 }
             }
         }
-    })
+    });
+    match bias {
+        true => vec![gw, sum_tokens(&[gy])],
+        false => vec![gw],
+    }
 }

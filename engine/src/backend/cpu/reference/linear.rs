@@ -74,3 +74,26 @@ pub(super) fn sum_tokens<T: Real>(x: &[Tensor<'_, T>]) -> Vec<T> {
         }
     })
 }
+
+/// `w [O, I], s [O] → s ⊙ w`
+pub(super) fn scale_rows<T: Real>(x: &[Tensor<'_, T>]) -> Vec<T> {
+    let (w, s) = (x[0], x[1]);
+    let inner = w.channels();
+    map_rows(w.tokens(), inner, |o, y| {
+        for (i, y) in y.iter_mut().enumerate() {
+            *y = s.at(o) * w.at(o * inner + i);
+        }
+    })
+}
+
+/// `w [O, I], s [O], g [O, I] → s ⊙ g, Σ_I w ⊙ g`
+pub(super) fn scale_rows_backward<T: Real>(x: &[Tensor<'_, T>]) -> Vec<Vec<T>> {
+    let (w, s, g) = (x[0], x[1], x[2]);
+    let inner = w.channels();
+    let gs = map_rows(w.tokens(), 1, |o, sum| {
+        sum[0] = (o * inner..(o + 1) * inner)
+            .map(|i| w.at(i) * g.at(i))
+            .sum();
+    });
+    vec![scale_rows(&[g, s]), gs]
+}

@@ -110,7 +110,8 @@ pub fn run_op<T: Real>(op: &Op, x: &[Tensor<'_, T>]) -> Vec<Vec<T>> {
         Op::SumTokens => vec![linear::sum_tokens(x)],
         Op::LayerNorm => vec![norm::forward(x)],
         Op::LayerNormSiluGate => vec![norm::forward_gated(x)],
-        Op::LayerNormBackward { accumulate } => norm::backward(x, accumulate),
+        Op::LayerNormBackward { pair, accumulate } => norm::backward(x, pair, accumulate),
+        Op::LayerNormSiluGateBackward => norm::gated_backward(x),
         Op::Conv3x3 => vec![conv::forward(x)],
         Op::Conv3x3BackwardInput => vec![conv::backward_input(x)],
         Op::Conv3x3BackwardWeight => vec![conv::backward_weight(x)],
@@ -118,7 +119,16 @@ pub fn run_op<T: Real>(op: &Op, x: &[Tensor<'_, T>]) -> Vec<Vec<T>> {
             vec![conv::depthwise(x, bias, activation)]
         }
         Op::DepthwiseConv3x3BackwardInput => vec![conv::depthwise_backward_input(x)],
-        Op::DepthwiseConv3x3BackwardWeight => vec![conv::depthwise_backward_weight(x)],
+        Op::DepthwiseConv3x3BackwardWeight { bias } => conv::depthwise_backward_weight(x, bias),
+        Op::DepthwiseGeluGate { bias } => vec![conv::depthwise_gelu_gate(x, bias)],
+        Op::DepthwiseActivationBackward {
+            bias, activation, ..
+        } => vec![conv::depthwise_activation_backward(x, bias, activation)],
+        Op::DepthwiseGeluGateBackward { bias } => {
+            vec![conv::depthwise_gelu_gate_backward(x, bias)]
+        }
+        Op::ScaleRows => vec![linear::scale_rows(x)],
+        Op::ScaleRowsBackward => linear::scale_rows_backward(x),
         Op::SelectiveScan(spec) => vec![scan::forward(x, &spec)],
         Op::SelectiveScanBackward(spec) => scan_backward::backward(x, &spec),
         Op::Activation(kind) => vec![pointwise::activation(x, kind)],

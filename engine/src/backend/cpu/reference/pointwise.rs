@@ -13,7 +13,7 @@ pub(super) fn silu(x: f64) -> f64 {
     x * sigmoid(x)
 }
 
-fn silu_slope(x: f64) -> f64 {
+pub(super) fn silu_slope(x: f64) -> f64 {
     let s = sigmoid(x);
     s * (1.0 + x * (1.0 - s))
 }
@@ -43,7 +43,7 @@ pub(super) fn activate(kind: Activation, x: f64) -> f64 {
 }
 
 /// f′(x)
-fn slope(kind: Activation, x: f64) -> f64 {
+pub(super) fn slope(kind: Activation, x: f64) -> f64 {
     match kind {
         Activation::Relu => f64::from(u8::from(x > 0.0)),
         Activation::Gelu => gelu_slope(x),

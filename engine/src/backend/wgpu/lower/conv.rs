@@ -2,8 +2,8 @@
 
 use super::super::dispatch::{Access, Constant, Dispatch, Lowered, Operand, fold};
 use super::pointwise::activation_code;
-use super::reduce::{Lanes, MAX_PARTIAL_ROWS, WORKGROUP, sum_rows};
-use crate::graph::{Graph, Node, Op, Storage};
+use super::reduce::{Lanes, MAX_PARTIAL_ROWS, WORKGROUP, sum_parts, sum_rows};
+use crate::graph::{Activation, Graph, Node, Op, Storage};
 
 /// Pixels of a row that one lane of `conv3x3` makes.
 const CONV_PIXELS: usize = 4;
@@ -28,16 +28,27 @@ pub(super) fn lower(graph: &Graph, node: &Node) -> Option<Lowered> {
         Op::DepthwiseConv3x3 { bias, activation } => depthwise(
             node,
             x,
-            &[
-                ("BIAS", bias.into()),
-                ("ACTIVATION", activation_code(activation).into()),
-            ],
+            bias,
+            &[("ACTIVATION", activation_code(activation))],
         ),
         Op::DepthwiseConv3x3BackwardInput => {
-            let constants = [("FLIP", 1u32.into()), ("ACTIVATION", 0u32.into())];
-            depthwise(node, x, &constants)
+            depthwise(node, x, false, &[("FLIP", 1), ("ACTIVATION", 0)])
         }
-        Op::DepthwiseConv3x3BackwardWeight => depthwise_backward_weight(node, x),
+        Op::DepthwiseActivationBackward {
+            bias,
+            activation,
+            pair,
+        } => {
+            let constants = [
+                ("GRADIENT", 1),
+                ("PAIR", u32::from(pair)),
+                ("ACTIVATION", activation_code(Some(activation))),
+            ];
+            depthwise(node, x, bias, &constants)
+        }
+        Op::DepthwiseGeluGate { bias } => depthwise_gelu_gate(node, x, bias, false),
+        Op::DepthwiseGeluGateBackward { bias } => depthwise_gelu_gate(node, x, bias, true),
+        Op::DepthwiseConv3x3BackwardWeight { bias } => depthwise_backward_weight(node, x, bias),
         _ => return None,
     })
 }
@@ -182,12 +193,24 @@ impl Strips {
     }
 }
 
-fn depthwise(node: &Node, x: &[usize], more: &[(&'static str, Constant)]) -> Lowered {
+/// Bindings of `x, w, [b], gradients.. → y` as the depthwise kernels have them, and the number
+/// of the bias's: `x, w, y, gradients.., [b]`.
+fn depthwise_bindings(node: &Node, bias: bool) -> (Vec<(Operand, Access)>, usize) {
+    let mut bindings = reads(node);
+    let b = bias.then(|| bindings.remove(2));
+    bindings.insert(2, (Operand::Value(node.outputs[0]), Access::Write));
+    bindings.extend(b);
+    let last = bindings.len();
+    (bindings, last)
+}
+
+fn depthwise(node: &Node, x: &[usize], bias: bool, more: &[(&'static str, u32)]) -> Lowered {
     let strips = Strips::new(x);
     let mut constants = strips.constants();
-    constants.extend(more);
-    let mut bindings = reads(node);
-    bindings.push((Operand::Value(node.outputs[0]), Access::Write));
+    let (bindings, bias_binding) = depthwise_bindings(node, bias);
+    constants.extend(more.iter().map(|&(name, value)| (name, value.into())));
+    constants.push(("BIAS", bias.into()));
+    constants.push(("BIAS_BINDING", bias_binding.into()));
     Lowered {
         dispatches: vec![Dispatch {
             kernel: "depthwise_conv3x3",
@@ -200,27 +223,57 @@ fn depthwise(node: &Node, x: &[usize], more: &[(&'static str, Constant)]) -> Low
     }
 }
 
-fn depthwise_backward_weight(node: &Node, x: &[usize]) -> Lowered {
+/// The convolution with the gate after it, or the gradient of the result in between.
+fn depthwise_gelu_gate(node: &Node, x: &[usize], bias: bool, gradient: bool) -> Lowered {
+    let gates = [x[0], x[1], x[2], x[3] / 2];
+    let strips = Strips::new(&gates);
+    let (bindings, bias_binding) = depthwise_bindings(node, bias);
+    let mut constants = strips.lanes.constants();
+    constants.extend([
+        ("GATES", Constant::from(strips.lanes.columns)),
+        ("CHANNELS", (2 * strips.lanes.columns).into()),
+        ("COLUMN_BLOCKS", strips.lanes.column_blocks().into()),
+        ("ACTIVATION", activation_code(Some(Activation::Gelu)).into()),
+        ("GRADIENT", gradient.into()),
+        ("BIAS", bias.into()),
+        ("BIAS_BINDING", bias_binding.into()),
+    ]);
+    Lowered {
+        dispatches: vec![Dispatch {
+            kernel: "depthwise_gelu_gate",
+            constants,
+            bindings,
+            params: strips.params(&gates),
+            workgroups: fold(strips.items(x[0]) * strips.lanes.column_blocks()),
+        }],
+        ..Lowered::default()
+    }
+}
+
+fn depthwise_backward_weight(node: &Node, x: &[usize], bias: bool) -> Lowered {
     let strips = Strips::new(x);
     let blocks = strips.lanes.column_blocks();
     let segments = ENOUGH_GROUPS
         .div_ceil(blocks)
         .min(MAX_PARTIAL_ROWS)
         .min(strips.items(x[0]));
-    let len = x[3] * 9;
+    let parts: Vec<_> = node.outputs.iter().copied().zip([9 * x[3], x[3]]).collect();
+    let row: usize = parts.iter().map(|(_, len)| len).sum();
     let mut lowered = Lowered::default();
-    let partials = lowered.temporary(segments * len);
+    let partials = lowered.temporary(segments * row);
     let mut bindings = reads(node);
     bindings.push((partials, Access::Write));
+    let mut constants = strips.constants();
+    constants.push(("BIAS", bias.into()));
     let mut params = strips.params(x);
     params.push(segments as u32);
     lowered.dispatches.push(Dispatch {
         kernel: "depthwise_conv3x3_backward_weight",
-        constants: strips.constants(),
+        constants,
         bindings,
         params,
         workgroups: fold(segments * blocks),
     });
-    sum_rows(&mut lowered, partials, node.outputs[0], segments, len);
+    sum_parts(&mut lowered, partials, segments, &parts);
     lowered
 }

@@ -10,7 +10,7 @@ use crate::graph::{Graph, Node, Op, elements};
 pub(super) fn lower(graph: &Graph, node: &Node, capabilities: Capabilities) -> Option<Lowered> {
     let dims = |i: usize| graph.dims(node.inputs[i]);
     let input = |i: usize| Operand::Value(node.inputs[i]);
-    let tokens = elements(&dims(0)[..3]);
+    let tokens = elements(&dims(0)[..dims(0).len() - 1]);
     let (form, m, n, k) = match node.op {
         Op::Linear { .. } => (Form::Forward, tokens, dims(1)[0], dims(1)[1]),
         Op::LinearBackwardInput => (Form::BackwardInput, tokens, dims(1)[1], dims(1)[0]),

@@ -1,8 +1,9 @@
 //! LayerNorm, its fusion with the gate, and its backward.
 
 use super::super::dispatch::{Access, Constant, Dispatch, Lowered, Operand, fold};
-use super::reduce::{Lanes, MAX_PARTIAL_ROWS, sum_rows};
-use crate::graph::{Graph, LAYER_NORM_EPSILON, Node, Op, elements};
+use super::pointwise::activation_code;
+use super::reduce::{Lanes, MAX_PARTIAL_ROWS, sum_parts};
+use crate::graph::{Activation, Graph, LAYER_NORM_EPSILON, Node, Op, elements};
 
 /// How the lanes of a workgroup share the channels of its tokens.
 ///
@@ -32,7 +33,10 @@ pub(super) fn lower(graph: &Graph, node: &Node) -> Option<Lowered> {
     let dims = graph.dims(node.inputs[0]);
     match node.op {
         Op::LayerNorm | Op::LayerNormSiluGate => Some(forward(node, dims)),
-        Op::LayerNormBackward { accumulate } => Some(backward(node, dims, accumulate)),
+        Op::LayerNormBackward { pair, accumulate } => {
+            Some(backward(node, dims, [pair, accumulate, false]))
+        }
+        Op::LayerNormSiluGateBackward => Some(backward(node, dims, [false, false, true])),
         _ => None,
     }
 }
@@ -59,22 +63,31 @@ fn forward(node: &Node, dims: &[usize]) -> Lowered {
     }
 }
 
-fn backward(node: &Node, dims: &[usize], accumulate: bool) -> Lowered {
+/// `gate` is the fused form with `β, z` and `gz`.
+fn backward(node: &Node, dims: &[usize], flags: [bool; 3]) -> Lowered {
+    let [pair, accumulate, gate] = flags;
     let (tokens, channels) = (elements(&dims[..3]), dims[3]);
     let lanes = lanes(channels);
     let groups = tokens.div_ceil(lanes.row_lanes()).min(MAX_PARTIAL_ROWS);
     let mut lowered = Lowered::default();
-    let partials = [0, 1].map(|_| lowered.temporary(groups * channels));
+    let partials = lowered.temporary(2 * groups * channels);
 
     let mut constants = constants(&lanes, 4);
-    constants.push(("ACCUMULATE", accumulate.into()));
-    let mut bindings: Vec<_> = node
-        .inputs
-        .iter()
-        .map(|&v| (Operand::Value(v), Access::Read))
-        .collect();
-    bindings.push((Operand::Value(node.outputs[0]), Access::Write));
-    bindings.extend(partials.map(|p| (p, Access::Write)));
+    constants.extend([
+        ("PAIR", Constant::from(pair)),
+        ("ACCUMULATE", accumulate.into()),
+        ("GATE", gate.into()),
+        ("ACTIVATION", activation_code(Some(Activation::Silu)).into()),
+    ]);
+    let read = |i: usize| (Operand::Value(node.inputs[i]), Access::Read);
+    let write = |i: usize| (Operand::Value(node.outputs[i]), Access::Write);
+    let mut bindings = vec![read(0), read(1), write(0), (partials, Access::Write)];
+    match gate {
+        // x, γ, β, z, gy → gx, gγ, gβ, gz
+        true => bindings.extend([read(4), read(2), read(3), write(3)]),
+        // x, γ, gy, [gy2], [g] → gx, gγ, gβ
+        false => bindings.extend((2..node.inputs.len()).map(read)),
+    }
     lowered.dispatches.push(Dispatch {
         kernel: "layer_norm_backward",
         constants,
@@ -82,8 +95,7 @@ fn backward(node: &Node, dims: &[usize], accumulate: bool) -> Lowered {
         params: vec![tokens as u32, groups as u32],
         workgroups: fold(groups),
     });
-    for (partial, &out) in partials.into_iter().zip(&node.outputs[1..]) {
-        sum_rows(&mut lowered, partial, out, groups, channels);
-    }
+    let outs = [1, 2].map(|i| (node.outputs[i], channels));
+    sum_parts(&mut lowered, partials, groups, &outs);
     lowered
 }

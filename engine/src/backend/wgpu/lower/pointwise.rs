@@ -48,6 +48,16 @@ pub(super) fn flat(
 /// Dispatches of `node`, or nothing when its op is not of this family.
 pub(super) fn lower(graph: &Graph, node: &Node) -> Option<Lowered> {
     let x = graph.dims(node.inputs[0]);
+    match node.op {
+        Op::ScaleRows => {
+            let row = Lanes::new(x[1], 1);
+            let constants = vec![("VEC4", row.vec4.into())];
+            let (count, columns) = (x[0] * row.columns, row.columns as u32);
+            return Some(flat(node, "scale_rows", constants, count, &[columns]));
+        }
+        Op::ScaleRowsBackward => return Some(scale_rows_backward(node, x[0], x[1])),
+        _ => {}
+    }
     // Kernels that do not know channels take vectors whenever the whole divides.
     let all = Lanes::new(elements(x), 1);
     let shapeless = |kernel, activation| {
@@ -96,6 +106,28 @@ fn gelu_gate(node: &Node, kernel: &'static str, x: &[usize]) -> Lowered {
         elements(&x[..3]) * half.columns,
         &[],
     )
+}
+
+/// `w [O, I], s [O], g [O, I] → s ⊙ g, Σ_I w ⊙ g`
+fn scale_rows_backward(node: &Node, rows: usize, columns: usize) -> Lowered {
+    let lanes = Lanes::new(columns, 64);
+    let mut constants = lanes.constants();
+    constants.push(("SUMS", 1u32.into()));
+    let read = node.inputs.iter().map(|&v| (v, Access::Read));
+    let write = node.outputs.iter().map(|&v| (v, Access::Write));
+    Lowered {
+        dispatches: vec![Dispatch {
+            kernel: "scale_rows_backward",
+            constants,
+            bindings: read
+                .chain(write)
+                .map(|(v, access)| (Operand::Value(v), access))
+                .collect(),
+            params: vec![rows as u32, lanes.columns as u32],
+            workgroups: fold(rows.div_ceil(lanes.row_lanes())),
+        }],
+        ..Lowered::default()
+    }
 }
 
 /// `x, s, gy → s ⊙ gy, Σ x ⊙ gy`, with a scale for each batch of rows.

@@ -76,26 +76,20 @@ pub(super) fn sum_rows(
     rows: usize,
     len: usize,
 ) {
-    sum_pieces(lowered, partials, rows, &[(out, len)]);
+    sum_parts(lowered, partials, rows, &[(out, len)]);
 }
 
-/// [`sum_rows`] of rows that hold several results, one after another.
+/// [`sum_rows`] of rows that hold several results, each with its length, one after another.
 pub(super) fn sum_parts(
     lowered: &mut Lowered,
-    graph: &Graph,
     partials: Operand,
     rows: usize,
-    outs: &[ValueId],
+    parts: &[(ValueId, usize)],
 ) {
-    let pieces: Vec<_> = outs.iter().map(|&out| (out, graph.len(out))).collect();
-    sum_pieces(lowered, partials, rows, &pieces);
-}
-
-fn sum_pieces(lowered: &mut Lowered, partials: Operand, rows: usize, pieces: &[(ValueId, usize)]) {
-    let stride = pieces.iter().map(|(_, len)| len).sum();
+    let stride = parts.iter().map(|(_, len)| len).sum();
     let (partials, rows) = shorten(lowered, partials, &Reduction::sum(1, rows, stride));
     let mut start = 0;
-    for &(out, len) in pieces {
+    for &(out, len) in parts {
         let Operand::Scratch(partials) = partials else {
             // Few rows of a value: nothing is gained by keeping it until later.
             let sum = Reduction::sum(1, rows, len);

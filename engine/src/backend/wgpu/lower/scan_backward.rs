@@ -111,7 +111,8 @@ pub(super) fn backward(graph: &Graph, node: &Node, spec: ScanSpec) -> Lowered {
         let sum = Reduction::sum(1, layout.channel_blocks, gp_len);
         reduce(&mut lowered, gp, output(1), &sum);
     }
-    let weights = &node.outputs[2..];
-    sum_parts(&mut lowered, graph, work, rows, weights);
+    let weights = node.outputs[2..].iter();
+    let weights: Vec<_> = weights.map(|&g| (g, graph.len(g))).collect();
+    sum_parts(&mut lowered, work, rows, &weights);
     lowered
 }
