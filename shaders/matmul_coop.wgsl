@@ -10,7 +10,8 @@
 //   every row_groups-th tile of rows, so that A is all that streams.
 //   Matrices are named one by one: indexed ones would go to memory.
 // Constants: SG_M, SG_N, SG_K, TM, TN; BM = 16·TM·SG_M, BN = 16·TN·SG_N; BK = 16·STEPS·SG_K;
-//   LOADS_A, LOADS_B: vec4 an invocation stages; with KEEP_B, KEPT: k, rounded up to BK; flags.
+//   LOADS_A, LOADS_B: vec4 an invocation stages; STORES: vec4 it writes of 16 rows of every
+//   share; with KEEP_B, KEPT: k, rounded up to BK; flags.
 // Numerics: factors are rounded to 16 bits, saturating; sums are 32-bit.
 // Needs: subgroups of exactly 32, numbered as the invocations are; 16 × 16 × 16 of f16
 //   with f32 sums; 48 KiB of workgroup memory.
@@ -65,70 +66,7 @@ var<workgroup> a_tile: array<vec4<f16>, A_ROWS * LDA>;
 var<workgroup> b_tile: array<vec4<f16>, B_ROWS * LDB>;
 var<workgroup> c_tile: array<vec4<f32>, SHARES * SG_K * C_SIZE>;
 
-// The i-th four numbers of the tile of a at row m0 of the result and term k0.
-fn fetch_a(i: u32, m0: u32, k0: u32) -> vec4<f16> {
-    let row = i / A_WIDTH;
-    let column = 4u * (i % A_WIDTH);
-    if row >= A_ROWS {
-        return vec4<f16>();
-    }
-#if A_BY_COLUMNS
-    return narrow_a(k0 + row, m0 + column, params.k, params.m);
-#else
-    return narrow_a(m0 + row, k0 + column, params.m, params.k);
-#endif
-}
-
-fn narrow_a(row: u32, column: u32, rows: u32, columns: u32) -> vec4<f16> {
-#if HALF1
-    if row >= rows || column >= columns {
-        return vec4<f16>();
-    }
-    return a[(row * columns + column) / 4u];
-#else
-    return narrow(load_a(row, column, rows, columns));
-#endif
-}
-
-fn fetch_b(i: u32, n0: u32, k0: u32) -> vec4<f16> {
-    let row = i / B_WIDTH;
-    let column = 4u * (i % B_WIDTH);
-    if row >= B_ROWS {
-        return vec4<f16>();
-    }
-#if B_BY_ROWS
-    return narrow_b(k0 + row, n0 + column, params.k, params.n);
-#else
-    return narrow_b(n0 + row, k0 + column, params.n, params.k);
-#endif
-}
-
-fn narrow_b(row: u32, column: u32, rows: u32, columns: u32) -> vec4<f16> {
-#if HALF2
-    if row >= rows || column >= columns {
-        return vec4<f16>();
-    }
-    return b[(row * columns + column) / 4u];
-#else
-    return narrow(load_b(row, column, rows, columns));
-#endif
-}
-
-fn narrow(v: vec4<f32>) -> vec4<f16> {
-    return vec4<f16>(clamp(v, vec4(-65504.0), vec4(65504.0)));
-}
-
-fn keep_a(i: u32, v: vec4<f16>) {
-    if i / A_WIDTH < A_ROWS {
-        a_tile[i / A_WIDTH * LDA + i % A_WIDTH] = v;
-    }
-}
-
-fn keep_b(i: u32, v: vec4<f16>) {
-    if i / B_WIDTH < B_ROWS {
-        b_tile[i / B_WIDTH * LDB + i % B_WIDTH] = v;
-    }
-}
+#include matmul_tile
 
 @compute @workgroup_size(THREADS)
 fn main(
@@ -164,13 +102,12 @@ fn main(
 #for L LOADS_A
     var fa$L = fetch_a($Lu * THREADS + thread, tile * BM, k0);
 #endfor
-#if KEEP_B
-    for (var i = thread; i < B_ROWS * B_WIDTH; i += THREADS) {
-        keep_b(i, fetch_b(i, n0, 0u));
-    }
-#else
 #for L LOADS_B
     var fb$L = fetch_b($Lu * THREADS + thread, n0, k0);
+#endfor
+#if KEEP_B
+#for L LOADS_B
+    keep_b($Lu * THREADS + thread, fb$L);
 #endfor
 #endif
     loop {
@@ -233,17 +170,29 @@ fn main(
             c$I$J = coop_mat16x16<f32, C>();
 #endfor
             workgroupBarrier();
-            for (var i = thread; i < ROW_WORDS; i += THREADS) {
-                let row = i / (BN / 4u);
-                let column = i % (BN / 4u);
-                let share0 = (row / 16u * SG_N + column / (4u * TN)) * C_SIZE;
-                let at = share0 + row % 16u * LDC + column % (4u * TN);
-                var sums = c_tile[at];
-                for (var s = 1u; s < SG_K; s++) {
-                    sums += c_tile[at + s * SHARES * C_SIZE];
-                }
-                store(slab, m0 + (row / 16u * TM + $Iu) * 16u + row % 16u, n0 + 4u * column, sums);
+#for E STORES
+            let i$I$E = min($Eu * THREADS + thread, ROW_WORDS - 1u);
+            let r$I$E = i$I$E / (BN / 4u);
+            let q$I$E = i$I$E % (BN / 4u);
+            let row$I$E = m0 + (r$I$E / 16u * TM + $Iu) * 16u + r$I$E % 16u;
+            let from$I$E = (r$I$E / 16u * SG_N + q$I$E / (4u * TN)) * C_SIZE + r$I$E % 16u * LDC + q$I$E % (4u * TN);
+            var v$I$E = vec4<f32>();
+#for K SG_K
+            v$I$E += c_tile[from$I$E + $Ku * SHARES * C_SIZE];
+#endfor
+#if VECTOR_C
+            let w$I$E = finished(row$I$E, n0 / 4u + q$I$E, v$I$E);
+#endif
+#endfor
+#for E STORES
+#if VECTOR_C
+            if row$I$E < params.m && n0 + 4u * q$I$E < params.n {
+                c[(slab * params.m + row$I$E) * (params.n / 4u) + n0 / 4u + q$I$E] = w$I$E;
             }
+#else
+            store(slab, row$I$E, n0 + 4u * q$I$E, v$I$E);
+#endif
+#endfor
             workgroupBarrier();
 #endfor
             if tile >= params.tiles_m {

@@ -124,6 +124,14 @@ fn finish(i: u32, column: u32, sum: Word) -> WordC {
 #endif
 }
 
+#if VECTOR_C
+// The same of the word at (row, column), whatever it is outside.
+fn finished(row: u32, column: u32, sum: Word) -> WordC {
+    let inside = min(column, params.n / 4u - 1u);
+    return finish(min(row, params.m - 1u) * (params.n / 4u) + inside, inside, sum);
+}
+#endif
+
 // Writes four neighbours of a row of the result of one slab; nothing outside.
 fn store(slab: u32, row: u32, column: u32, sums: vec4<f32>) {
     if row >= params.m || column >= params.n {

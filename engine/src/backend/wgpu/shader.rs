@@ -92,6 +92,7 @@ const SHARED: &[(&str, &str)] = shaders!("shared/":
     "lane_activation",
     "lanes",
     "matmul_io",
+    "matmul_tile",
     "scan",
     "scan_sums",
     "step",

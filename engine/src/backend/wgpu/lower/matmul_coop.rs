@@ -28,8 +28,8 @@ const PROCESSORS: usize = 132;
 const RESIDENT_SUBGROUPS: usize = 16;
 const RESIDENT_BYTES: usize = 232_448;
 
-/// Workgroups that keep such a GPU busy.
-const ENOUGH: usize = 3 * PROCESSORS;
+/// Workgroups that keep such a GPU busy: almost two for each processor.
+const ENOUGH: usize = 250;
 
 /// The launch on tensor cores, unless the product is too small for them.
 pub(super) fn cooperative(product: Product) -> Option<Launch> {
@@ -100,7 +100,8 @@ impl Tile {
         let (rows, columns, depth) = (self.rows(), self.columns(), self.depth());
         let [sg_m, sg_n, sg_k] = self.subgroups;
         let [tm, tn] = self.matrices;
-        let mut constants = vec![
+        let deep = self.kept.unwrap_or(depth);
+        let constants = vec![
             ("SG_M", sg_m.into()),
             ("SG_N", sg_n.into()),
             ("SG_K", sg_k.into()),
@@ -111,15 +112,14 @@ impl Tile {
             ("BN", columns.into()),
             ("BK", depth.into()),
             ("LOADS_A", (rows * depth / 4).div_ceil(threads).into()),
+            ("LOADS_B", (columns * deep / 4).div_ceil(threads).into()),
+            (
+                "STORES",
+                (sg_m * SIDE * columns / 4).div_ceil(threads).into(),
+            ),
             ("KEEP_B", self.kept.is_some().into()),
+            ("KEPT", deep.into()),
         ];
-        constants.extend(match self.kept {
-            Some(kept) => [("KEPT", kept.into()), ("LOADS_B", 0u32.into())],
-            None => {
-                let loads = (columns * depth / 4).div_ceil(threads);
-                [("KEPT", 0u32.into()), ("LOADS_B", loads.into())]
-            }
-        });
         let launch = Launch {
             product,
             kernel: "matmul_coop",
