@@ -5,8 +5,8 @@
 // backward pass, same decays) in the opposite order.
 //
 // bindings: 1 weights [K, SLOTS, D], 2 sums [batch, K, chunks, D],
-//           3 states [KINDS, batch, K, chunks, NV, D] vec4
-// layout:   256 lanes = SEGMENTS runs of chunks × COLUMNS of the NV·D columns of
+//           3 states [KINDS, batch, K, chunks, 4·NV, D]
+// layout:   256 lanes = SEGMENTS runs of chunks × COLUMNS of the 4·NV·D columns of
 //           one kind, picture and direction (columns fastest): each lane adds up
 //           its run, every run is started from the runs before it, then gone
 //           through again. 8 chunks are loaded at once.
@@ -22,9 +22,9 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> weights: array<f32>;
 @group(0) @binding(2) var<storage, read> sums: array<f32>;
-@group(0) @binding(3) var<storage, read_write> states: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> states: array<f32>;
 
-const WIDTH: u32 = NV * D;
+const WIDTH: u32 = 4u * NV * D;
 const BLOCKS: u32 = (WIDTH + COLUMNS - 1u) / COLUMNS;
 #if TIED
 const SLOTS: u32 = R + 3u;
@@ -32,20 +32,17 @@ const SLOTS: u32 = R + 3u;
 const SLOTS: u32 = R + 2u + N;
 #endif
 
-var<workgroup> run_states: array<vec4<f32>, COLUMNS * SEGMENTS>;
+var<workgroup> run_states: array<f32, COLUMNS * SEGMENTS>;
 var<workgroup> run_sums: array<f32, COLUMNS * SEGMENTS>;
 
-fn decay_of(k: u32, column: u32) -> vec4<f32> {
-    let n = column / D * 4u;
+// A·log2(e) of a state and channel; states past the last stay 0 whatever their decay.
+fn decay_of(k: u32, column: u32) -> f32 {
+    let n = column / D;
     let at = (k * SLOTS + R + 2u) * D + column % D;
 #if TIED
-    return weights[at] * (vec4<f32>(1.0, 2.0, 3.0, 4.0) + f32(n));
+    return weights[at] * f32(n + 1u);
 #else
-    var a = vec4<f32>(0.0);
-#for I 4
-    if (n + $Iu < N) { a[$I] = weights[at + (n + $Iu) * D]; }
-#endfor
-    return a;
+    return weights[at + min(n, N - 1u) * D];
 #endif
 }
 
@@ -67,20 +64,20 @@ fn main(
     }
     let flip = (k >= 2u) != (kind == 1u);
     let live = column < WIDTH;
-    var a = vec4<f32>(0.0);
+    var a = 0.0;
     if (live) { a = decay_of(k, column); }
     let begin = min(segment * params.run, params.chunks);
     let end = min(begin + params.run, params.chunks);
     let sums_at = sequence * params.chunks * D + column % D;
     let states_at = group * params.chunks * WIDTH + column;
 
-    var h = vec4<f32>(0.0);
+    var h = 0.0;
     var total = 0.0;
     for (var first = begin; first < end; first += 8u) {
 #for I 8
         let c$I = select(first + $Iu, params.chunks - 1u - first - $Iu, flip);
         var delta$I = 0.0;
-        var loaded$I = vec4<f32>(0.0);
+        var loaded$I = 0.0;
         if (live && first + $Iu < end) {
             delta$I = sums[sums_at + c$I * D];
             loaded$I = states[states_at + c$I * WIDTH];
@@ -97,7 +94,7 @@ fn main(
     if (!live) {
         return;
     }
-    h = vec4<f32>(0.0);
+    h = 0.0;
     for (var s = local % COLUMNS; s < local; s += COLUMNS) {
         h = exp2(a * run_sums[s]) * h + run_states[s];
     }
@@ -105,7 +102,7 @@ fn main(
 #for I 8
         let c$I = select(first + $Iu, params.chunks - 1u - first - $Iu, flip);
         var delta$I = 0.0;
-        var loaded$I = vec4<f32>(0.0);
+        var loaded$I = 0.0;
         if (first + $Iu < end) {
             delta$I = sums[sums_at + c$I * D];
             loaded$I = states[states_at + c$I * WIDTH];

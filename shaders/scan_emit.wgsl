@@ -5,26 +5,32 @@
 // directions' sum needs no memory of its own. ORDER 1 adds to ORDER 0's result.
 //
 // bindings: 1 v [batch, tokens, D], 2 p [batch, tokens, K·(R+2N)], 3 weights [K, SLOTS, D],
-//           4 states [batch, K, chunks, NV, D] vec4: starts of the chunks,
+//           4 states [batch, K, chunks, 4·NV, D]: starts of the chunks,
 //           5 y like v
-// layout:   a workgroup is GROUP_CHUNKS chunks × CHANNEL_LANES channels
-// numerics: 32-bit, in the order of the tokens
+// layout:   a workgroup is GROUP_CHUNKS chunks × CHANNEL_LANES lanes over channels
+// numerics: 32-bit, in the order of the tokens; v, p, y in 16 bits where HALF
 #include index
 const STAGED: u32 = RV + 2u * NV;
 #include scan
+#include scan_decays
 
-@group(0) @binding(1) var<storage, read> v: array<f32>;
-@group(0) @binding(2) var<storage, read> p: array<f32>;
-@group(0) @binding(3) var<storage, read> weights: array<f32>;
-@group(0) @binding(4) var<storage, read> states: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read_write> y: array<f32>;
+@group(0) @binding(1) var<storage, read> v: array<S1>;
+@group(0) @binding(2) var<storage, read> p: array<P2>;
+@group(0) @binding(3) var<storage, read> weights: array<C>;
+@group(0) @binding(4) var<storage, read> states: array<C>;
+@group(0) @binding(5) var<storage, read_write> y: array<S5>;
 
 // v of a token and what y has already; loaded a token ahead.
-fn load(w: Walk, adds: bool) -> vec2<f32> {
-    var x = vec2<f32>(0.0);
-    if (w.live) {
-        x.x = v[w.at];
-        if (adds) { x.y = y[w.at]; }
+struct Token {
+    v: C,
+    y: C,
+}
+
+fn load(w: Walk, l: Lane, adds: bool) -> Token {
+    var x: Token;
+    if (w.index < l.count) {
+        x.v = C(v[w.at]);
+        if (adds) { x.y = C(y[w.at]); }
     }
     return x;
 }
@@ -46,8 +52,6 @@ fn main(
     let columns = ORDER == 1u;
     let l = lane_of(batch, chunk_group, channel_block, local);
 
-    let start = l.chunk * params.chunk;
-
     for (var turn = 0u; turn < DIRECTIONS; turn++) {
         let reverse = turn == 1u;
         let adds = columns || reverse;
@@ -55,29 +59,35 @@ fn main(
         let c = channel_of(k, l);
         let skip = weight(k, SLOT_SKIP, l);
 #for I NV
-        var h$I = vec4<f32>(0.0);
-        if (l.live) { h$I = states[state_index(0u, k, l) + $Iu * D]; }
+#for J 4
+        var h$I$J = C(0.0);
+        if (l.live) { h$I$J = states[state_index(0u, k, l) + (4u * $Iu + $Ju) * DC]; }
 #endfor
-        var w = walk_start(l, start + select(0u, params.chunk - 1u, reverse), columns, reverse);
-        var next = load(w, adds);
+#endfor
+        var w = walk_start(l, columns, reverse);
+        var next = load(w, l, adds);
         for (var done = 0u; done < params.chunk; done += SUB) {
-            stage_rows(k, batch, chunk_group, select(done, params.chunk - SUB - done, reverse), local);
+            stage_rows(k, batch, select(done, params.chunk - SUB - done, reverse), local);
             for (var j = 0u; j < SUB; j++) {
                 let x = next;
                 let last = w;
-                w = walk_next(w, l, columns, reverse);
-                w.live = w.live && done + j + 1u < params.chunk;
-                next = load(w, adds);
+                w = walk_next(w);
+                next = load(w, l, adds);
                 let row = (l.place * SUB + select(j, SUB - 1u - j, reverse)) * STAGED;
-                let delta = select(0.0, delta_of(delta_input(c, row)), last.place < params.tokens);
-                let input = delta * x.x;
+                let raw = delta_input(c, row);
+                let delta = delta_of(raw, fading(raw));
+                let input = delta * x.v;
                 let d = decays(c, delta);
-                var out = x.y + skip * x.x;
+                var out = x.y + skip * x.v;
 #for I NV
-                h$I = d.a$I * h$I + input * rows[row + RV + $Iu];
-                out += dot(h$I, rows[row + RV + NV + $Iu]);
+                let b$I = rows[row + RV + $Iu];
+                let c$I = rows[row + RV + NV + $Iu];
+#for J 4
+                h$I$J = d.a$I$J * h$I$J + input * b$I[$J];
+                out += h$I$J * c$I[$J];
 #endfor
-                if (last.live) { y[last.at] = out; }
+#endfor
+                if (last.index < l.count) { y[last.at] = narrow5(out); }
             }
         }
     }

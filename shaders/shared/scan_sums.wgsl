@@ -1,9 +1,9 @@
-// Sums over the channels of a workgroup, for the gradient of p's rows: lanes put
-// vectors of terms for BATCH tokens side by side, each sum is taken by PARTS lanes
-// (vectors PARTS apart, so that neighbouring lanes read neighbouring memory), and
-// the parts of a whole sub-block are added and written at once. A fixed order throughout.
+// Sums over the channels of a workgroup, for the gradient of p's rows, through workgroup
+// memory: lanes put vectors of terms for BATCH tokens side by side, each sum is taken by
+// PARTS lanes (vectors PARTS apart, so that neighbouring lanes read neighbouring memory),
+// and the parts are added as the sub-block is written. A fixed order throughout.
 // TERMS = CHANNEL_LANES / PARTS, rounded up (RAGGED) or not.
-// Needs shared/scan and the binding `gp` [CHANNEL_BLOCKS, tokens, K·(R+2N)].
+// Needs shared/scan. The other way is shared/scan_fold.
 
 const MOST: u32 = RV + NV; // vectors of a token
 
@@ -37,32 +37,12 @@ fn sum_terms(j: u32, count: u32, descending: bool, local: u32) {
     workgroupBarrier();
 }
 
-// Writes the sums of the sub-block from place `offset` of each chunk: vectors of r (if any)
-// and then of B or C, which begin at column `first` of gp.
-fn write_sums(k: u32, l: Lane, group: vec2<u32>, offset: u32, ranks: u32, first: u32, local: u32) {
-    let count = ranks + NV;
-    for (var i = local; i < GROUP_CHUNKS * SUB * count; i += LANES) {
-        let vector = i % count;
-        let slot = i / count;
-        let at = (group.x * GROUP_CHUNKS + slot / SUB) * params.chunk + offset + slot % SUB;
-        if (at < params.tokens) {
-            var sum = vec4<f32>(0.0);
+// The sum of a vector for the token at place s of chunk `place`'s sub-block.
+fn sum_of(s: u32, place: u32, vector: u32, descending: bool) -> vec4<f32> {
+    let at = (place * SUB + s) * MOST + vector;
+    var sum = vec4<f32>(0.0);
 #for P PARTS
-            sum += parts[($Pu * GROUP_CHUNKS * SUB + slot) * MOST + vector];
+    sum += parts[$Pu * GROUP_CHUNKS * SUB * MOST + at];
 #endfor
-            var column = 4u * vector;
-            var left = R - column;
-            if (vector >= ranks) {
-                left = N - 4u * (vector - ranks);
-                column = first + N - left;
-            }
-            let token = (group.y * params.batch + l.batch) * params.tokens
-                + token_of(at, ORDER == 1u);
-            column += (token * K + k) * PROJECTED;
-            gp[column] = sum.x;
-            if (left > 1u) { gp[column + 1u] = sum.y; }
-            if (left > 2u) { gp[column + 2u] = sum.z; }
-            if (left > 3u) { gp[column + 3u] = sum.w; }
-        }
-    }
+    return sum;
 }

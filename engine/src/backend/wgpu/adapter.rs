@@ -169,6 +169,7 @@ pub(super) fn capabilities(adapter: &Adapter, rung: Rung) -> Capabilities {
     Capabilities {
         half_storage,
         cooperative_matrix: half_storage && rung == Rung::Tensor && has_tensor_cores(adapter),
+        subgroups: subgroups(adapter),
     }
 }
 
@@ -176,6 +177,7 @@ pub(super) fn capabilities(adapter: &Adapter, rung: Rung) -> Capabilities {
 pub(super) fn features(capabilities: Capabilities) -> Features {
     let mut features = Features::empty();
     features.set(Features::SHADER_F16, capabilities.half_storage);
+    features.set(Features::SUBGROUP, capabilities.subgroups > 0);
     features.set(
         Features::EXPERIMENTAL_COOPERATIVE_MATRIX,
         capabilities.cooperative_matrix,
@@ -196,6 +198,20 @@ fn has_tensor_cores(adapter: &Adapter) -> bool {
                 && p.ab_type == CooperativeScalarType::F16
                 && p.cr_type == CooperativeScalarType::F32
         })
+}
+
+/// Lanes of a subgroup where that is one number and kernels may count on it: a power of two
+/// from 8 to 64. `SERPENT_SUBGROUPS=0` does without.
+fn subgroups(adapter: &Adapter) -> u32 {
+    let info = adapter.get_info();
+    let (least, most) = (info.subgroup_min_size, info.subgroup_max_size);
+    let fixed = least == most && least.is_power_of_two() && (8..=64).contains(&least);
+    let wanted = std::env::var("SERPENT_SUBGROUPS").as_deref() != Ok("0");
+    if wanted && fixed && adapter.features().contains(Features::SUBGROUP) {
+        least
+    } else {
+        0
+    }
 }
 
 /// All devices that can run the engine, best first.

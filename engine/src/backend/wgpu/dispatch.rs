@@ -12,6 +12,8 @@ pub struct Capabilities {
     pub half_storage: bool,
     /// Products of 16 × 16 × 16 matrices of `f16` with `f32` sums by subgroups of 32.
     pub cooperative_matrix: bool,
+    /// Lanes of every subgroup, where lanes of a subgroup can exchange values; else 0.
+    pub subgroups: u32,
 }
 
 /// How a kernel uses a binding.

@@ -94,7 +94,13 @@ const SHARED: &[(&str, &str)] = shaders!("shared/":
     "matmul_io",
     "matmul_tile",
     "scan",
+    "scan_channels",
+    "scan_decays",
+    "scan_fold",
+    "scan_rows_out",
     "scan_sums",
+    "scan_sweep1",
+    "scan_sweep2",
     "step",
     "token_sum",
 );

@@ -19,8 +19,7 @@ use crate::backend::BackendError;
 use crate::graph::{Graph, Node, Storage};
 
 /// The families whose kernels are the same on every device, in the order they are asked.
-const FAMILIES: [fn(&Graph, &Node) -> Option<Lowered>; 7] = [
-    scan::lower,
+const FAMILIES: [fn(&Graph, &Node) -> Option<Lowered>; 6] = [
     norm::lower,
     conv::lower,
     pointwise::lower,
@@ -39,6 +38,7 @@ pub fn lower(
     capabilities: Capabilities,
 ) -> Result<Lowered, BackendError> {
     linear::lower(graph, node, capabilities)
+        .or_else(|| scan::lower(graph, node, capabilities))
         .or_else(|| FAMILIES.iter().find_map(|family| family(graph, node)))
         .map(|lowered| with_storage(graph, lowered))
         .ok_or_else(|| BackendError::Refused {

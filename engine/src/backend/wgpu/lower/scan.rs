@@ -1,6 +1,6 @@
 //! The selective scan in chunks: every chunk alone, the carries, every chunk again.
 
-use super::super::dispatch::{Access, Constant, Dispatch, Lowered, Operand, fold};
+use super::super::dispatch::{Access, Capabilities, Constant, Dispatch, Lowered, Operand, fold};
 use super::scan_backward::backward;
 use crate::graph::{Graph, Node, Op, ScanSpec};
 
@@ -11,7 +11,7 @@ const MAX_LANES: usize = 128;
 /// adapter has, so that at least two workgroups fit a processor.
 const ROW_BYTES: usize = 8192;
 
-/// Lanes (over all directions) below which a GPU is not filled: chunks are no longer
+/// Channels of chunks (over all directions) below which a GPU is not filled: chunks are no longer
 /// than this leaves them.
 const WANTED_LANES: usize = 1 << 19;
 
@@ -77,6 +77,8 @@ impl Sizes {
             ("TIED", self.spec.tied.into()),
             ("NV", self.state_vectors().into()),
             ("RV", self.spec.rank.div_ceil(4).into()),
+            ("RFULL", (self.spec.rank / 4).into()),
+            ("RLAST", (self.spec.rank % 4).into()),
         ]
     }
 }
@@ -84,6 +86,8 @@ impl Sizes {
 /// How a pass over tokens is cut into lanes; `shared/scan.wgsl` names the constants.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Layout {
+    /// Whether a lane holds two neighbouring channels.
+    pub pair: bool,
     /// Neighbouring lanes over the channels of a chunk.
     pub channel_lanes: usize,
     /// Workgroups over the channels of a chunk.
@@ -101,12 +105,15 @@ pub(super) struct Layout {
 impl Layout {
     /// For a pass that stages `row_vectors` vectors of a token.
     pub fn new(sizes: &Sizes, max_lanes: usize, row_vectors: usize, chunk: usize) -> Self {
-        let channel_blocks = sizes.channels.div_ceil(max_lanes);
-        let channel_lanes = sizes.channels.div_ceil(channel_blocks);
+        let pair = sizes.channels.is_multiple_of(2);
+        let lanes = sizes.channels / if pair { 2 } else { 1 };
+        let channel_blocks = lanes.div_ceil(max_lanes);
+        let channel_lanes = lanes.div_ceil(channel_blocks);
         let chunks = sizes.tokens().div_ceil(chunk);
         let group_chunks = (max_lanes / channel_lanes).min(chunks).max(1);
         let fits = (ROW_BYTES / (group_chunks * 16 * row_vectors)).clamp(1, 16);
         Self {
+            pair,
             channel_lanes,
             channel_blocks,
             group_chunks,
@@ -124,7 +131,12 @@ impl Layout {
     /// Adds the constants that describe it.
     pub fn constants(&self, sizes: &Sizes) -> Vec<(&'static str, Constant)> {
         let mut constants = sizes.constants();
+        let ScanSpec { states, rank, .. } = sizes.spec;
+        let whole = |n: usize| states.is_multiple_of(n) && rank.is_multiple_of(n);
         constants.extend([
+            ("PAIR", self.pair.into()),
+            ("P_VECTORS", whole(4).into()),
+            ("P_PAIRS", whole(2).into()),
             ("CHANNEL_LANES", self.channel_lanes.into()),
             ("CHANNEL_BLOCKS", self.channel_blocks.into()),
             ("GROUP_CHUNKS", self.group_chunks.into()),
@@ -189,8 +201,7 @@ pub(super) fn pack(lowered: &mut Lowered, sizes: &Sizes, node: &Node) -> Operand
     }
 }
 
-/// Appends passes 1 and 2: the state every chunk starts from, in `[kinds, B, K, chunks, NV, D]`
-/// vectors. With `gy` also the reverse scan's, as kind 1.
+/// Appends passes 1 and 2: the state every chunk starts from, in `[kinds, B, K, chunks, 4·NV, D]`. With `gy` also the reverse scan's, as kind 1.
 pub(super) fn carries(
     lowered: &mut Lowered,
     sizes: &Sizes,
@@ -224,7 +235,7 @@ pub(super) fn carries(
 
     // Runs of at least 8 chunks (what a lane loads at once), columns in 64 bytes or more.
     let segments = (layout.chunks.div_ceil(8)).next_power_of_two().clamp(1, 64);
-    let width = vectors * sizes.channels;
+    let width = 4 * vectors * sizes.channels;
     let columns = (256 / segments).min(width.next_power_of_two());
     let mut constants = sizes.constants();
     constants.extend([
@@ -287,10 +298,12 @@ fn forward(graph: &Graph, node: &Node, spec: ScanSpec) -> Lowered {
 }
 
 /// Dispatches of `node`, or nothing when its op is not of this family.
-pub(super) fn lower(graph: &Graph, node: &Node) -> Option<Lowered> {
+pub(super) fn lower(graph: &Graph, node: &Node, capabilities: Capabilities) -> Option<Lowered> {
     match node.op {
         Op::SelectiveScan(spec) => Some(forward(graph, node, spec)),
-        Op::SelectiveScanBackward(spec) => Some(backward(graph, node, spec)),
+        Op::SelectiveScanBackward(spec) => {
+            Some(backward(graph, node, spec, capabilities.subgroups as usize))
+        }
         _ => None,
     }
 }

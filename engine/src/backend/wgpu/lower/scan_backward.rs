@@ -1,6 +1,6 @@
 //! The adjoint of the selective scan: carries of both scans, then every chunk in both ways.
 
-use super::super::dispatch::{Access, Dispatch, Lowered, Operand, fold};
+use super::super::dispatch::{Access, Constant, Dispatch, Lowered, Operand, fold};
 use super::reduce::{Reduction, reduce, sum_parts};
 use super::scan::{Layout, Sizes, carries, chunk_tokens, orders, pack};
 use crate::graph::{Graph, Node, ScanSpec, elements};
@@ -11,21 +11,69 @@ const WORKGROUP_BYTES: usize = 16384;
 /// Most lanes of a workgroup, where the terms of its sums leave room.
 const MAX_LANES: usize = 64;
 
+/// Most lanes of a workgroup whose sums are taken by subgroups, over channels and with
+/// several chunks.
+const SUBGROUP_LANES: [usize; 2] = [256, 64];
+
 /// Shortest and longest chunk: each leaves carries of two scans and sums over its tokens.
 const CHUNK_TOKENS: [usize; 2] = [32, 128];
 
-/// How the last pass is cut: [`Layout`] and how channels are summed (`shared/scan_sums.wgsl`).
+/// How the last pass is cut: [`Layout`] and how channels are summed: by subgroups
+/// (`shared/scan_fold.wgsl`) or through workgroup memory (`shared/scan_sums.wgsl`).
 struct Cut {
     layout: Layout,
-    /// Tokens whose terms lie in workgroup memory at a time.
+    /// Lanes of a subgroup, 0 without.
+    subgroup: usize,
+    /// Tokens whose terms are summed at a time.
     batch: usize,
-    /// Lanes that take one sum.
+    /// Parts of one sum.
     parts: usize,
 }
 
 impl Cut {
+    fn new(sizes: &Sizes, chunk: usize, subgroup: usize) -> Self {
+        let whole = subgroup >= 8 && sizes.channels.is_multiple_of(subgroup);
+        let by_subgroups = whole.then(|| Self::by_subgroups(sizes, chunk, subgroup));
+        by_subgroups
+            .flatten()
+            .unwrap_or_else(|| Self::through_memory(sizes, chunk))
+    }
+
+    /// Where channels fill whole subgroups: the largest sub-block that fits.
+    fn by_subgroups(sizes: &Sizes, chunk: usize, subgroup: usize) -> Option<Self> {
+        let (ranks, states) = (sizes.spec.rank.div_ceil(4), sizes.state_vectors());
+        let pair = sizes.channels.is_multiple_of(2 * subgroup);
+        let lanes = sizes.channels / if pair { 2 } else { 1 };
+        let [most, wanted] = SUBGROUP_LANES;
+        let channel_blocks = lanes.div_ceil(most);
+        let channel_lanes = lanes.div_ceil(channel_blocks).next_multiple_of(subgroup);
+        let chunks = sizes.tokens().div_ceil(chunk);
+        let group_chunks = (wanted / channel_lanes).clamp(1, chunks);
+        let batch = (subgroup / 4).min(4);
+        let sub = [16, 8, 4, 2].into_iter().find(|&sub| {
+            let rows = group_chunks * sub * (ranks + 2 * states) * 16;
+            let parts = sub / batch * (ranks + states) * channel_lanes * group_chunks * 4;
+            sub >= batch && sub <= chunk && rows + parts <= WORKGROUP_BYTES
+        })?;
+        let layout = Layout {
+            pair,
+            channel_lanes,
+            channel_blocks,
+            group_chunks,
+            sub,
+            chunk,
+            chunks,
+        };
+        Some(Self {
+            layout,
+            subgroup,
+            batch,
+            parts: channel_lanes / (4 * batch),
+        })
+    }
+
     /// The largest sub-block, then the most lanes, that workgroup memory allows.
-    fn new(sizes: &Sizes, chunk: usize) -> Self {
+    fn through_memory(sizes: &Sizes, chunk: usize) -> Self {
         let (ranks, states) = (sizes.spec.rank.div_ceil(4), sizes.state_vectors());
         let mut lanes = MAX_LANES;
         loop {
@@ -45,6 +93,7 @@ impl Cut {
                 if 16 * vectors <= WORKGROUP_BYTES || (lanes == 1 && sub == 1) {
                     return Self {
                         layout,
+                        subgroup: 0,
                         batch,
                         parts,
                     };
@@ -53,10 +102,25 @@ impl Cut {
             lanes = (lanes / 2).max(1);
         }
     }
+
+    fn constants(&self, sizes: &Sizes) -> Vec<(&'static str, Constant)> {
+        let lanes = self.layout.channel_lanes;
+        let mut constants = self.layout.constants(sizes);
+        constants.extend([
+            ("SUBGROUP", self.subgroup.into()),
+            ("BATCH", self.batch.into()),
+            ("BATCH4", (self.batch == 4).into()),
+            ("PARTS", self.parts.into()),
+            ("TERMS", lanes.div_ceil(self.parts).into()),
+            ("RAGGED", (!lanes.is_multiple_of(self.parts)).into()),
+        ]);
+        constants
+    }
 }
 
-/// Dispatches of `v, p, w_dt, b_dt, a_log, d, gy → gv, gp, gw_dt, gb_dt, ga_log, gd`.
-pub(super) fn backward(graph: &Graph, node: &Node, spec: ScanSpec) -> Lowered {
+/// Dispatches of `v, p, w_dt, b_dt, a_log, d, gy → gv, gp, gw_dt, gb_dt, ga_log, gd`, on a
+/// device with subgroups of `subgroup` lanes, or none.
+pub(super) fn backward(graph: &Graph, node: &Node, spec: ScanSpec, subgroup: usize) -> Lowered {
     let sizes = Sizes::of(graph, node, spec);
     let mut lowered = Lowered::default();
     let operands = pack(&mut lowered, &sizes, node);
@@ -65,7 +129,7 @@ pub(super) fn backward(graph: &Graph, node: &Node, spec: ScanSpec) -> Lowered {
     let chunk = chunk_tokens(&sizes, CHUNK_TOKENS);
     let states = carries(&mut lowered, &sizes, &operands, chunk, Some(gy));
 
-    let cut = Cut::new(&sizes, chunk);
+    let cut = Cut::new(&sizes, chunk, subgroup);
     let layout = &cut.layout;
     let rows = sizes.batch * layout.chunks;
     let row_len = spec.directions * sizes.channels * (spec.rank + sizes.decays() + 2);
@@ -78,18 +142,8 @@ pub(super) fn backward(graph: &Graph, node: &Node, spec: ScanSpec) -> Lowered {
         blocks => lowered.temporary(blocks * gp_len),
     };
     for (order, directions) in orders(&spec) {
-        let mut constants = layout.constants(&sizes);
-        constants.extend([
-            ("ORDER", order.into()),
-            ("DIRECTIONS", directions.into()),
-            ("BATCH", cut.batch.into()),
-            ("PARTS", cut.parts.into()),
-            ("TERMS", layout.channel_lanes.div_ceil(cut.parts).into()),
-            (
-                "RAGGED",
-                (!layout.channel_lanes.is_multiple_of(cut.parts)).into(),
-            ),
-        ]);
+        let mut constants = cut.constants(&sizes);
+        constants.extend([("ORDER", order.into()), ("DIRECTIONS", directions.into())]);
         lowered.dispatches.push(Dispatch {
             kernel: "scan_backward",
             constants,

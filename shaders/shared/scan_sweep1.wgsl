@@ -1,0 +1,126 @@
+// Sweep 1 of scan_backward, in the direction's order; leaves z and u for sweep 2.
+#for I NV
+#for J 4
+        var h$I$J = C(0.0);
+        var u$I$J = C(0.0);
+        var s$I$J = C(0.0);
+        if (l.live) {
+            h$I$J = states[state_index(0u, k, l) + (4u * $Iu + $Ju) * DC];
+            u$I$J = states[state_index(1u, k, l) + (4u * $Iu + $Ju) * DC];
+        }
+#if !TIED
+        var g_rate$I$J = C(0.0);
+#endif
+#endfor
+#endfor
+#if TIED
+        var g_rate = C(0.0);
+#endif
+        var g_skip = C(0.0);
+        var w = walk_start(l, columns, reverse);
+        var next = load(w, l, e_at, false, false);
+        for (var done = 0u; done < params.chunk; done += SUB) {
+            let offset = select(done, params.chunk - SUB - done, reverse);
+            stage_rows(k, batch, offset, local);
+            for (var j = 0u; j < SUB; j += BATCH) {
+#for T BATCH
+#for I NV
+                var f$I$T = 0.0;
+#endfor
+                {
+                    let x = next;
+                    let last = w;
+                    w = walk_next(w);
+                    next = load(w, l, e_at, false, false);
+                    let row = (l.place * SUB + select(j + $Tu, SUB - 1u - j - $Tu, reverse)) * STAGED;
+                    let raw = delta_input(c, row);
+                    let delta = max(delta_of(raw, fading(raw)), C(LEAST));
+                    let input = delta * x.v;
+                    let d = decays(c, delta);
+                    var e = C(0.0); // times Δ
+#for I NV
+                    let b$I = rows[row + RV + $Iu];
+#if TIED
+                    let c$I = rows[row + RV + NV + $Iu] * (vec4<f32>(1.0, 2.0, 3.0, 4.0) + 4.0 * $I.0);
+#else
+                    let c$I = rows[row + RV + NV + $Iu];
+#endif
+#for J 4
+#if TIED
+                    let m$I$J = d.a$I$J * h$I$J;
+                    let z$I$J = (delta * c.rate) * m$I$J;
+                    let g$I$J = x.gy * c$I[$J];
+                    s$I$J = d.a$I$J * s$I$J + z$I$J;
+                    g_rate += g$I$J * s$I$J;
+#else
+                    let m$I$J = d.a$I$J * h$I$J;
+                    let z$I$J = (delta * c.rate$I$J) * m$I$J;
+                    let g$I$J = x.gy * c$I[$J];
+                    s$I$J = d.a$I$J * s$I$J + z$I$J;
+                    g_rate$I$J += g$I$J * s$I$J;
+#endif
+                    e += g$I$J * z$I$J;
+                    h$I$J = m$I$J + input * b$I[$J];
+#endfor
+                    let t$I = vec4<f32>(
+#for J 4
+                        channel_dot(x.gy, h$I$J),
+#endfor
+                    );
+#if SUBGROUP
+                    f$I$T = fold_vector(t$I);
+#else
+                    put_terms($Tu, $Iu, local, t$I);
+#endif
+#endfor
+                    g_skip += x.gy * x.v;
+                    if (last.index < l.count) { put(e_at + last.index * D, DC, e * LN_2 / delta); }
+                }
+#endfor
+#if SUBGROUP
+#for I NV
+                keep_parts(j, $Iu, local, fold_tokens(
+#for T BATCH
+                    f$I$T,
+#endfor
+                ));
+#endfor
+#else
+                sum_terms(j, NV, reverse, local);
+#endif
+            }
+#if SUBGROUP
+            workgroupBarrier();
+#endif
+            write_sums(k, l, channel_block, offset, 0u, R + N, reverse, local);
+        }
+
+        var z = C(0.0);
+#for I NV
+#for J 4
+#if TIED
+        z += (4.0 * $I.0 + $J.0 + 1.0) * (u$I$J * h$I$J);
+        g_rate += (4.0 * $I.0 + $J.0 + 1.0) * (u$I$J * s$I$J);
+#else
+        z += c.rate$I$J * (u$I$J * h$I$J);
+        g_rate$I$J += u$I$J * s$I$J;
+#endif
+#endfor
+#endfor
+#if TIED
+        z *= c.rate;
+#endif
+        z *= LN_2;
+        if (l.live) {
+            let rate_at = row_at + K * D * (R + 1u) + channel * A;
+#if TIED
+            put(rate_at, A, LN_2 * g_rate);
+#else
+#for I NV
+#for J 4
+            if (4u * $Iu + $Ju < N) { put(rate_at + 4u * $Iu + $Ju, A, LN_2 * g_rate$I$J); }
+#endfor
+#endfor
+#endif
+            put(row_at + K * D * (R + 1u + A) + channel, 1u, g_skip);
+        }

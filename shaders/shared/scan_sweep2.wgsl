@@ -1,0 +1,147 @@
+// Sweep 2 of scan_backward, against the direction's order.
+        let skip = weight(k, SLOT_SKIP, l);
+        var g_bias = C(0.0);
+#for I RFULL
+#for J 4
+        var g_w$I$J = C(0.0);
+#endfor
+#endfor
+#for J RLAST
+        var g_v$J = C(0.0);
+#endfor
+        let adds = columns || reverse;
+        w = walk_start(l, columns, !reverse);
+        next = load(w, l, e_at, true, adds);
+        for (var done = 0u; done < params.chunk; done += SUB) {
+            let offset = select(params.chunk - SUB - done, done, reverse);
+            stage_rows(k, batch, offset, local);
+            for (var j = 0u; j < SUB; j += BATCH) {
+#for T BATCH
+#for I NV
+                var f$I$T = 0.0;
+#endfor
+#for I RFULL
+                var r$I$T = 0.0;
+#endfor
+                var rest$T = 0.0;
+                {
+                    let x = next;
+                    let last = w;
+                    w = walk_next(w);
+                    next = load(w, l, e_at, true, adds);
+                    let row = (l.place * SUB + select(SUB - 1u - j - $Tu, j + $Tu, reverse)) * STAGED;
+                    let raw = delta_input(c, row);
+                    let fade = fading(raw);
+                    let delta = max(delta_of(raw, fade), C(LEAST));
+                    let d = decays(c, delta);
+                    let input = delta * x.v;
+                    var q_b = C(0.0);
+                    var u_ab = C(0.0);
+#for I NV
+                    let b$I = rows[row + RV + $Iu];
+                    let c$I = rows[row + RV + NV + $Iu];
+#if TIED
+                    let n$I = b$I * (vec4<f32>(1.0, 2.0, 3.0, 4.0) + 4.0 * $I.0);
+#endif
+#for J 4
+                    let q$I$J = x.gy * c$I[$J] + u$I$J;
+                    q_b += q$I$J * b$I[$J];
+#if TIED
+                    u_ab += u$I$J * n$I[$J];
+#else
+                    u_ab += (c.rate$I$J * u$I$J) * b$I[$J];
+#endif
+                    u$I$J = d.a$I$J * q$I$J;
+#endfor
+                    let t$I = vec4<f32>(
+#for J 4
+                        channel_dot(input, q$I$J),
+#endfor
+                    );
+#if SUBGROUP
+                    f$I$T = fold_vector(t$I);
+#else
+                    put_terms($Tu, RV + $Iu, local, t$I);
+#endif
+#endfor
+#if TIED
+                    u_ab *= c.rate;
+#endif
+                    z += x.e - LN_2 * (input * u_ab);
+                    let g_raw = (x.v * q_b + z) * delta_slope(raw, fade);
+                    if (last.index < l.count) { gv[last.at] = narrow7(x.gv + delta * q_b + skip * x.gy); }
+                    g_bias += g_raw;
+#for I RFULL
+                    let row$I = rows[row + $Iu];
+#for J 4
+                    g_w$I$J += g_raw * row$I[$J];
+#endfor
+                    let o$I = vec4<f32>(
+#for J 4
+                        channel_dot(g_raw, c.w$I$J),
+#endfor
+                    );
+#if SUBGROUP
+                    r$I$T = fold_vector(o$I);
+#else
+                    put_terms($Tu, $Iu, local, o$I);
+#endif
+#endfor
+#if RLAST
+                    let rest = rows[row + RFULL];
+                    var o = vec4<f32>(0.0);
+#for J RLAST
+                    g_v$J += g_raw * rest[$J];
+                    o[$J] = channel_dot(g_raw, c.v$J);
+#endfor
+#if SUBGROUP
+                    rest$T = fold_vector(o);
+#else
+                    put_terms($Tu, RFULL, local, o);
+#endif
+#endif
+                }
+#endfor
+#if SUBGROUP
+#for I RFULL
+                keep_parts(j, $Iu, local, fold_tokens(
+#for T BATCH
+                    r$I$T,
+#endfor
+                ));
+#endfor
+#if RLAST
+                keep_parts(j, RFULL, local, fold_tokens(
+#for T BATCH
+                    rest$T,
+#endfor
+                ));
+#endif
+#for I NV
+                keep_parts(j, RV + $Iu, local, fold_tokens(
+#for T BATCH
+                    f$I$T,
+#endfor
+                ));
+#endfor
+#else
+                sum_terms(j, RV + NV, !reverse, local);
+#endif
+            }
+#if SUBGROUP
+            workgroupBarrier();
+#endif
+            write_sums(k, l, channel_block, offset, RV, R, !reverse, local);
+        }
+
+        if (l.live) {
+#for I RFULL
+#for J 4
+            put(row_at + channel * R + 4u * $Iu + $Ju, R, g_w$I$J);
+#endfor
+#endfor
+#for J RLAST
+            put(row_at + channel * R + 4u * RFULL + $Ju, R, g_v$J);
+#endfor
+            put(row_at + K * D * R + channel, 1u, g_bias);
+        }
