@@ -40,28 +40,33 @@ const LN_2: f32 = 0.69314718;
 // Δ is divided by; below this it changes no state.
 const LEAST: f32 = 1e-20;
 
-// v, gy of a token; in sweep 2 also e and what gv has already. Loaded a token ahead.
+// v, gy of a token as they are stored; in sweep 2 also e and what gv has already. Loaded
+// BATCH tokens ahead, whatever for none.
 struct Token {
-    v: C,
-    gy: C,
+    v: S1,
+    gy: S4,
+    gv: S7,
     e: C,
-    gv: C,
+    at: u32,
+    index: u32,
+    live: bool,
 }
 
 fn load(w: Walk, l: Lane, e_at: u32, second: bool, adds: bool) -> Token {
     var x: Token;
-    if (w.index < l.count) {
-        x.v = C(v[w.at]);
-        x.gy = C(gy[w.at]);
-        if (second) {
-            let at = e_at + w.index * D;
+    x.live = w.index < l.count;
+    x.index = w.index;
+    x.at = select(0u, w.at, x.live);
+    x.v = v[x.at];
+    x.gy = gy[x.at];
+    if (second) {
+        let at = select(0u, e_at + w.index * D, x.live);
 #if PAIR
-            x.e = C(work[at], work[at + DC]);
+        x.e = C(work[at], work[at + DC]);
 #else
-            x.e = work[at];
+        x.e = work[at];
 #endif
-        }
-        if (adds) { x.gv = C(gv[w.at]); }
+        if (adds) { x.gv = gv[x.at]; }
     }
     return x;
 }

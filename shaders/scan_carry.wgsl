@@ -6,12 +6,13 @@
 //
 // bindings: 1 weights [K, SLOTS, D], 2 sums [batch, K, chunks, D],
 //           3 states [KINDS, batch, K, chunks, 4·NV, D]
-// layout:   256 lanes = SEGMENTS runs of chunks × COLUMNS of the 4·NV·D columns of
+// layout:   256 lanes = SEGMENTS runs of chunks × COLUMNS of the 4·NV·D columns, a V each, of
 //           one kind, picture and direction (columns fastest): each lane adds up
 //           its run, every run is started from the runs before it, then gone
 //           through again. 8 chunks are loaded at once.
 // numerics: 32-bit, in a fixed order
 #include index
+#include lanes
 
 struct Params {
     batch: u32,
@@ -20,29 +21,30 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> weights: array<f32>;
-@group(0) @binding(2) var<storage, read> sums: array<f32>;
-@group(0) @binding(3) var<storage, read_write> states: array<f32>;
+@group(0) @binding(1) var<storage, read> weights: array<V>;
+@group(0) @binding(2) var<storage, read> sums: array<V>;
+@group(0) @binding(3) var<storage, read_write> states: array<V>;
 
-const WIDTH: u32 = 4u * NV * D;
-const BLOCKS: u32 = (WIDTH + COLUMNS - 1u) / COLUMNS;
+const DV: u32 = D / WIDTH; // lanes' worth of channels
+const ROW: u32 = 4u * NV * DV;
+const BLOCKS: u32 = (ROW + COLUMNS - 1u) / COLUMNS;
 #if TIED
 const SLOTS: u32 = R + 3u;
 #else
 const SLOTS: u32 = R + 2u + N;
 #endif
 
-var<workgroup> run_states: array<f32, COLUMNS * SEGMENTS>;
-var<workgroup> run_sums: array<f32, COLUMNS * SEGMENTS>;
+var<workgroup> run_states: array<V, COLUMNS * SEGMENTS>;
+var<workgroup> run_sums: array<V, COLUMNS * SEGMENTS>;
 
-// A·log2(e) of a state and channel; states past the last stay 0 whatever their decay.
-fn decay_of(k: u32, column: u32) -> f32 {
-    let n = column / D;
-    let at = (k * SLOTS + R + 2u) * D + column % D;
+// A·log2(e) of a state and channels; states past the last stay 0 whatever their decay.
+fn decay_of(k: u32, column: u32) -> V {
+    let n = column / DV;
+    let at = (k * SLOTS + R + 2u) * DV + column % DV;
 #if TIED
     return weights[at] * f32(n + 1u);
 #else
-    return weights[at + min(n, N - 1u) * D];
+    return weights[at + min(n, N - 1u) * DV];
 #endif
 }
 
@@ -63,24 +65,24 @@ fn main(
         return;
     }
     let flip = (k >= 2u) != (kind == 1u);
-    let live = column < WIDTH;
-    var a = 0.0;
+    let live = column < ROW;
+    var a = V(0.0);
     if (live) { a = decay_of(k, column); }
     let begin = min(segment * params.run, params.chunks);
     let end = min(begin + params.run, params.chunks);
-    let sums_at = sequence * params.chunks * D + column % D;
-    let states_at = group * params.chunks * WIDTH + column;
+    let sums_at = sequence * params.chunks * DV + column % DV;
+    let states_at = group * params.chunks * ROW + column;
 
-    var h = 0.0;
-    var total = 0.0;
+    var h = V(0.0);
+    var total = V(0.0);
     for (var first = begin; first < end; first += 8u) {
 #for I 8
         let c$I = select(first + $Iu, params.chunks - 1u - first - $Iu, flip);
-        var delta$I = 0.0;
-        var loaded$I = 0.0;
+        var delta$I = V(0.0);
+        var loaded$I = V(0.0);
         if (live && first + $Iu < end) {
-            delta$I = sums[sums_at + c$I * D];
-            loaded$I = states[states_at + c$I * WIDTH];
+            delta$I = sums[sums_at + c$I * DV];
+            loaded$I = states[states_at + c$I * ROW];
         }
 #endfor
 #for I 8
@@ -94,23 +96,23 @@ fn main(
     if (!live) {
         return;
     }
-    h = 0.0;
+    h = V(0.0);
     for (var s = local % COLUMNS; s < local; s += COLUMNS) {
         h = exp2(a * run_sums[s]) * h + run_states[s];
     }
     for (var first = begin; first < end; first += 8u) {
 #for I 8
         let c$I = select(first + $Iu, params.chunks - 1u - first - $Iu, flip);
-        var delta$I = 0.0;
-        var loaded$I = 0.0;
+        var delta$I = V(0.0);
+        var loaded$I = V(0.0);
         if (first + $Iu < end) {
-            delta$I = sums[sums_at + c$I * D];
-            loaded$I = states[states_at + c$I * WIDTH];
+            delta$I = sums[sums_at + c$I * DV];
+            loaded$I = states[states_at + c$I * ROW];
         }
 #endfor
 #for I 8
         if (first + $Iu < end) {
-            states[states_at + c$I * WIDTH] = h;
+            states[states_at + c$I * ROW] = h;
         }
         h = exp2(a * delta$I) * h + loaded$I;
 #endfor

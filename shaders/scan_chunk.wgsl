@@ -31,20 +31,23 @@ const STAGED: u32 = RV + NV;
 @group(0) @binding(6) var<storage, read> gy: array<S6>;
 #endif
 
-// v, and gy, of a token; loaded a token ahead.
+// v, and gy, of a token as they are stored; loaded UNROLL tokens ahead, whatever for none.
 struct Token {
-    v: C,
-    gy: C,
+    v: S1,
+#if BACKWARD
+    gy: S6,
+#endif
+    live: bool,
 }
 
 fn load(w: Walk, l: Lane) -> Token {
     var x: Token;
-    if (w.index < l.count) {
-        x.v = C(v[w.at]);
+    x.live = w.index < l.count;
+    let at = select(0u, w.at, x.live);
+    x.v = v[at];
 #if BACKWARD
-        x.gy = C(gy[w.at]);
+    x.gy = gy[at];
 #endif
-    }
     return x;
 }
 
@@ -84,31 +87,44 @@ fn main(
 #endfor
 #endfor
     var w = walk_start(l, (k & 1u) == 1u, reverse);
-    var next = load(w, l);
+#for T UNROLL
+    var next$T = load(w, l);
+    w = walk_next(w);
+#endfor
     for (var done = 0u; done < params.chunk; done += SUB) {
         stage_rows(k, batch, select(done, params.chunk - SUB - done, reverse), local);
-        for (var j = 0u; j < SUB; j++) {
-            let x = next;
+        for (var j = 0u; j < SUB; j += UNROLL) {
+#for T UNROLL
+            let now$T = next$T;
+            next$T = load(w, l);
             w = walk_next(w);
-            next = load(w, l);
-            let row = (l.place * SUB + select(j, SUB - 1u - j, reverse)) * STAGED;
-            let raw = delta_input(c, row);
-            let delta = delta_of(raw, fading(raw));
-            let input = delta * x.v;
-            let d = decays(c, delta);
-            sum += delta;
-#for I NV
-            let b$I = rows[row + RV + $Iu];
+#endfor
+#for T UNROLL
+            {
+                let x_v = select(C(0.0), C(now$T.v), now$T.live);
 #if BACKWARD
-            let c$I = rows[row + RV + NV + $Iu];
+                let x_gy = select(C(0.0), C(now$T.gy), now$T.live);
+#endif
+                let row = (l.place * SUB + select(j + $Tu, SUB - 1u - j - $Tu, reverse)) * STAGED;
+                let raw = delta_input(c, row);
+                let delta = delta_of(raw, fading(raw));
+                let input = delta * x_v;
+                let d = decays(c, delta);
+                sum += delta;
+#for I NV
+                let b$I = rows[row + RV + $Iu];
+#if BACKWARD
+                let c$I = rows[row + RV + NV + $Iu];
 #endif
 #for J 4
-            h$I$J = d.a$I$J * h$I$J + input * b$I[$J];
+                h$I$J = d.a$I$J * h$I$J + input * b$I[$J];
 #if BACKWARD
-            product$I$J *= d.a$I$J;
-            u$I$J += product$I$J * (x.gy * c$I[$J]);
+                product$I$J *= d.a$I$J;
+                u$I$J += product$I$J * (x_gy * c$I[$J]);
 #endif
 #endfor
+#endfor
+            }
 #endfor
         }
     }

@@ -20,18 +20,21 @@ const STAGED: u32 = RV + 2u * NV;
 @group(0) @binding(4) var<storage, read> states: array<C>;
 @group(0) @binding(5) var<storage, read_write> y: array<S5>;
 
-// v of a token and what y has already; loaded a token ahead.
+// v of a token and what y has already, as they are stored; loaded UNROLL tokens ahead,
+// whatever for none.
 struct Token {
-    v: C,
-    y: C,
+    v: S1,
+    y: S5,
+    at: u32,
+    live: bool,
 }
 
 fn load(w: Walk, l: Lane, adds: bool) -> Token {
     var x: Token;
-    if (w.index < l.count) {
-        x.v = C(v[w.at]);
-        if (adds) { x.y = C(y[w.at]); }
-    }
+    x.live = w.index < l.count;
+    x.at = select(0u, w.at, x.live);
+    x.v = v[x.at];
+    if (adds) { x.y = y[x.at]; }
     return x;
 }
 
@@ -65,29 +68,39 @@ fn main(
 #endfor
 #endfor
         var w = walk_start(l, columns, reverse);
-        var next = load(w, l, adds);
+#for T UNROLL
+        var next$T = load(w, l, adds);
+        w = walk_next(w);
+#endfor
         for (var done = 0u; done < params.chunk; done += SUB) {
             stage_rows(k, batch, select(done, params.chunk - SUB - done, reverse), local);
-            for (var j = 0u; j < SUB; j++) {
-                let x = next;
-                let last = w;
+            for (var j = 0u; j < SUB; j += UNROLL) {
+#for T UNROLL
+                let now$T = next$T;
+                next$T = load(w, l, adds);
                 w = walk_next(w);
-                next = load(w, l, adds);
-                let row = (l.place * SUB + select(j, SUB - 1u - j, reverse)) * STAGED;
-                let raw = delta_input(c, row);
-                let delta = delta_of(raw, fading(raw));
-                let input = delta * x.v;
-                let d = decays(c, delta);
-                var out = x.y + skip * x.v;
+#endfor
+#for T UNROLL
+                {
+                    let x = select(C(0.0), C(now$T.v), now$T.live);
+                    let row = (l.place * SUB + select(j + $Tu, SUB - 1u - j - $Tu, reverse)) * STAGED;
+                    let raw = delta_input(c, row);
+                    let delta = delta_of(raw, fading(raw));
+                    let input = delta * x;
+                    let d = decays(c, delta);
+                    var out = skip * x;
+                    if (adds) { out += C(now$T.y); }
 #for I NV
-                let b$I = rows[row + RV + $Iu];
-                let c$I = rows[row + RV + NV + $Iu];
+                    let b$I = rows[row + RV + $Iu];
+                    let c$I = rows[row + RV + NV + $Iu];
 #for J 4
-                h$I$J = d.a$I$J * h$I$J + input * b$I[$J];
-                out += h$I$J * c$I[$J];
+                    h$I$J = d.a$I$J * h$I$J + input * b$I[$J];
+                    out += h$I$J * c$I[$J];
 #endfor
 #endfor
-                if (last.index < l.count) { y[last.at] = narrow5(out); }
+                    if (now$T.live) { y[now$T.at] = narrow5(out); }
+                }
+#endfor
             }
         }
     }

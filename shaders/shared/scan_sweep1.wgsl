@@ -2,12 +2,8 @@
 #for I NV
 #for J 4
         var h$I$J = C(0.0);
-        var u$I$J = C(0.0);
         var s$I$J = C(0.0);
-        if (l.live) {
-            h$I$J = states[state_index(0u, k, l) + (4u * $Iu + $Ju) * DC];
-            u$I$J = states[state_index(1u, k, l) + (4u * $Iu + $Ju) * DC];
-        }
+        if (l.live) { h$I$J = states[state_index(0u, k, l) + (4u * $Iu + $Ju) * DC]; }
 #if !TIED
         var g_rate$I$J = C(0.0);
 #endif
@@ -18,24 +14,30 @@
 #endif
         var g_skip = C(0.0);
         var w = walk_start(l, columns, reverse);
-        var next = load(w, l, e_at, false, false);
+#for T BATCH
+        var next$T = load(w, l, e_at, false, false);
+        w = walk_next(w);
+#endfor
         for (var done = 0u; done < params.chunk; done += SUB) {
             let offset = select(done, params.chunk - SUB - done, reverse);
             stage_rows(k, batch, offset, local);
             for (var j = 0u; j < SUB; j += BATCH) {
 #for T BATCH
+                let now$T = next$T;
+                next$T = load(w, l, e_at, false, false);
+                w = walk_next(w);
+#endfor
+#for T BATCH
 #for I NV
-                var f$I$T = 0.0;
+                var part$I$T = 0.0;
 #endfor
                 {
-                    let x = next;
-                    let last = w;
-                    w = walk_next(w);
-                    next = load(w, l, e_at, false, false);
+                    let v = select(C(0.0), C(now$T.v), now$T.live);
+                    let gy = select(C(0.0), C(now$T.gy), now$T.live);
                     let row = (l.place * SUB + select(j + $Tu, SUB - 1u - j - $Tu, reverse)) * STAGED;
                     let raw = delta_input(c, row);
                     let delta = max(delta_of(raw, fading(raw)), C(LEAST));
-                    let input = delta * x.v;
+                    let input = delta * v;
                     let d = decays(c, delta);
                     var e = C(0.0); // times Δ
 #for I NV
@@ -49,13 +51,13 @@
 #if TIED
                     let m$I$J = d.a$I$J * h$I$J;
                     let z$I$J = (delta * c.rate) * m$I$J;
-                    let g$I$J = x.gy * c$I[$J];
+                    let g$I$J = gy * c$I[$J];
                     s$I$J = d.a$I$J * s$I$J + z$I$J;
                     g_rate += g$I$J * s$I$J;
 #else
                     let m$I$J = d.a$I$J * h$I$J;
                     let z$I$J = (delta * c.rate$I$J) * m$I$J;
-                    let g$I$J = x.gy * c$I[$J];
+                    let g$I$J = gy * c$I[$J];
                     s$I$J = d.a$I$J * s$I$J + z$I$J;
                     g_rate$I$J += g$I$J * s$I$J;
 #endif
@@ -64,24 +66,24 @@
 #endfor
                     let t$I = vec4<f32>(
 #for J 4
-                        channel_dot(x.gy, h$I$J),
+                        channel_dot(gy, h$I$J),
 #endfor
                     );
 #if SUBGROUP
-                    f$I$T = fold_vector(t$I);
+                    part$I$T = fold_vector(t$I);
 #else
                     put_terms($Tu, $Iu, local, t$I);
 #endif
 #endfor
-                    g_skip += x.gy * x.v;
-                    if (last.index < l.count) { put(e_at + last.index * D, DC, e * LN_2 / delta); }
+                    g_skip += gy * v;
+                    if (now$T.live) { put(e_at + now$T.index * D, DC, e * LN_2 / delta); }
                 }
 #endfor
 #if SUBGROUP
 #for I NV
                 keep_parts(j, $Iu, local, fold_tokens(
 #for T BATCH
-                    f$I$T,
+                    part$I$T,
 #endfor
                 ));
 #endfor
@@ -98,6 +100,8 @@
         var z = C(0.0);
 #for I NV
 #for J 4
+        var u$I$J = C(0.0);
+        if (l.live) { u$I$J = states[state_index(1u, k, l) + (4u * $Iu + $Ju) * DC]; }
 #if TIED
         z += (4.0 * $I.0 + $J.0 + 1.0) * (u$I$J * h$I$J);
         g_rate += (4.0 * $I.0 + $J.0 + 1.0) * (u$I$J * s$I$J);

@@ -11,30 +11,36 @@
 #endfor
         let adds = columns || reverse;
         w = walk_start(l, columns, !reverse);
-        next = load(w, l, e_at, true, adds);
+#for T BATCH
+        next$T = load(w, l, e_at, true, adds);
+        w = walk_next(w);
+#endfor
         for (var done = 0u; done < params.chunk; done += SUB) {
             let offset = select(params.chunk - SUB - done, done, reverse);
             stage_rows(k, batch, offset, local);
             for (var j = 0u; j < SUB; j += BATCH) {
 #for T BATCH
+                let now$T = next$T;
+                next$T = load(w, l, e_at, true, adds);
+                w = walk_next(w);
+#endfor
+#for T BATCH
 #for I NV
-                var f$I$T = 0.0;
+                var part$I$T = 0.0;
 #endfor
 #for I RFULL
-                var r$I$T = 0.0;
+                var rank$I$T = 0.0;
 #endfor
                 var rest$T = 0.0;
                 {
-                    let x = next;
-                    let last = w;
-                    w = walk_next(w);
-                    next = load(w, l, e_at, true, adds);
+                    let v = select(C(0.0), C(now$T.v), now$T.live);
+                    let gy = select(C(0.0), C(now$T.gy), now$T.live);
                     let row = (l.place * SUB + select(SUB - 1u - j - $Tu, j + $Tu, reverse)) * STAGED;
                     let raw = delta_input(c, row);
                     let fade = fading(raw);
                     let delta = max(delta_of(raw, fade), C(LEAST));
                     let d = decays(c, delta);
-                    let input = delta * x.v;
+                    let input = delta * v;
                     var q_b = C(0.0);
                     var u_ab = C(0.0);
 #for I NV
@@ -44,7 +50,7 @@
                     let n$I = b$I * (vec4<f32>(1.0, 2.0, 3.0, 4.0) + 4.0 * $I.0);
 #endif
 #for J 4
-                    let q$I$J = x.gy * c$I[$J] + u$I$J;
+                    let q$I$J = gy * c$I[$J] + u$I$J;
                     q_b += q$I$J * b$I[$J];
 #if TIED
                     u_ab += u$I$J * n$I[$J];
@@ -59,7 +65,7 @@
 #endfor
                     );
 #if SUBGROUP
-                    f$I$T = fold_vector(t$I);
+                    part$I$T = fold_vector(t$I);
 #else
                     put_terms($Tu, RV + $Iu, local, t$I);
 #endif
@@ -67,9 +73,9 @@
 #if TIED
                     u_ab *= c.rate;
 #endif
-                    z += x.e - LN_2 * (input * u_ab);
-                    let g_raw = (x.v * q_b + z) * delta_slope(raw, fade);
-                    if (last.index < l.count) { gv[last.at] = narrow7(x.gv + delta * q_b + skip * x.gy); }
+                    z += select(C(0.0), now$T.e, now$T.live) - LN_2 * (input * u_ab);
+                    let g_raw = (v * q_b + z) * delta_slope(raw, fade);
+                    if (now$T.live) { gv[now$T.at] = narrow7(C(now$T.gv) + delta * q_b + skip * gy); }
                     g_bias += g_raw;
 #for I RFULL
                     let row$I = rows[row + $Iu];
@@ -82,7 +88,7 @@
 #endfor
                     );
 #if SUBGROUP
-                    r$I$T = fold_vector(o$I);
+                    rank$I$T = fold_vector(o$I);
 #else
                     put_terms($Tu, $Iu, local, o$I);
 #endif
@@ -106,7 +112,7 @@
 #for I RFULL
                 keep_parts(j, $Iu, local, fold_tokens(
 #for T BATCH
-                    r$I$T,
+                    rank$I$T,
 #endfor
                 ));
 #endfor
@@ -120,7 +126,7 @@
 #for I NV
                 keep_parts(j, RV + $Iu, local, fold_tokens(
 #for T BATCH
-                    f$I$T,
+                    part$I$T,
 #endfor
                 ));
 #endfor

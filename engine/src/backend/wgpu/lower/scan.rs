@@ -19,6 +19,10 @@ const WANTED_LANES: usize = 1 << 19;
 /// tokens, longer ones gain nothing.
 const CHUNK_TOKENS: [usize; 2] = [16, 128];
 
+/// Most states that the forward passes go through without a loop: of four tokens, which are
+/// loaded ahead, or of fewer.
+const UNROLL_STATES: usize = 32;
+
 /// Sizes of one scan.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sizes {
@@ -133,6 +137,8 @@ impl Layout {
         let mut constants = sizes.constants();
         let ScanSpec { states, rank, .. } = sizes.spec;
         let whole = |n: usize| states.is_multiple_of(n) && rank.is_multiple_of(n);
+        // As many tokens at a time as keep a kernel's text short.
+        let unroll = (UNROLL_STATES / states.next_power_of_two()).clamp(1, 4);
         constants.extend([
             ("PAIR", self.pair.into()),
             ("P_VECTORS", whole(4).into()),
@@ -141,6 +147,7 @@ impl Layout {
             ("CHANNEL_BLOCKS", self.channel_blocks.into()),
             ("GROUP_CHUNKS", self.group_chunks.into()),
             ("SUB", self.sub.into()),
+            ("UNROLL", self.sub.min(unroll).into()),
         ]);
         constants
     }
@@ -235,10 +242,12 @@ pub(super) fn carries(
 
     // Runs of at least 8 chunks (what a lane loads at once), columns in 64 bytes or more.
     let segments = (layout.chunks.div_ceil(8)).next_power_of_two().clamp(1, 64);
-    let width = 4 * vectors * sizes.channels;
+    let vec4 = sizes.channels.is_multiple_of(4);
+    let width = 4 * vectors * sizes.channels / if vec4 { 4 } else { 1 };
     let columns = (256 / segments).min(width.next_power_of_two());
     let mut constants = sizes.constants();
     constants.extend([
+        ("VEC4", vec4.into()),
         ("KINDS", kinds.into()),
         ("SEGMENTS", segments.into()),
         ("COLUMNS", columns.into()),
