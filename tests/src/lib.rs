@@ -159,10 +159,7 @@ pub fn parity_with(op: Op, operands: &[(&[usize], Fill)], seed: u64, tolerance: 
     let got = run_on_gpu(&graph, &inputs, &[]);
     compare(&format!("{op:?} on {dims:?}"), &got, &expected, tolerance);
     // Losses compare pictures, which keep 32 bits.
-    let pending = matches!(
-        op,
-        Op::Loss(_) | Op::LossBackward(_)
-    );
+    let pending = matches!(op, Op::Loss(_) | Op::LossBackward(_));
     if !pending {
         half_parity(graph, inputs, tolerance);
     }

@@ -90,6 +90,7 @@ fn every_variant_translates_to_spirv() {
     let capabilities = Capabilities {
         cooperative_matrix: true,
         half_storage: true,
+        ..Default::default()
     };
     let mut seen = HashSet::new();
     for tokens in [[1, 4, 5], [1, 64, 64], [16, 128, 128]] {
