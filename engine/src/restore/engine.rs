@@ -1,27 +1,23 @@
 //! The engine thread: jobs in, events out.
 //!
 //! The thread owns the device and the models on it, so that neither a window
-//! nor a command line ever waits for a driver. Jobs run one after another in
-//! the order they were submitted; a cancelled one ends within one tile.
+//! nor a command line ever waits for a driver. Jobs are restored one after another
+//! in the order they were submitted, while the next are opened and the ones before
+//! saved ([`super::stages`]); their ends are told in that order. A cancelled one ends
+//! within one tile.
 
-use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
 
-use super::RestoreError;
 use super::device::{Device, DeviceSetup};
-use super::restorer::{Options, Restored, Restorer};
+use super::restorer::Options;
+use super::stages;
 use crate::backend::BackendError;
 use crate::checkpoint::Checkpoint;
 use crate::image::{Picture, SaveOptions};
-
-/// Models kept on the device at once.
-const MODELS_KEPT: usize = 2;
 
 /// Where a job's picture comes from.
 #[derive(Clone, Debug)]
@@ -62,7 +58,7 @@ pub enum Event {
         /// What was wrong and what to do.
         message: String,
     },
-    /// A job's turn has come.
+    /// A job's turn on the device has come.
     Started {
         /// The job.
         id: u64,
@@ -82,7 +78,7 @@ pub enum Event {
         id: u64,
         /// The result.
         picture: Arc<Picture>,
-        /// Wall time from the start of the job, opening and saving included.
+        /// Opening, restoring and saving; not the waiting in between.
         seconds: f64,
         /// Device it was made on.
         device: String,
@@ -142,11 +138,11 @@ impl Engine {
         let stop = Arc::new(AtomicBool::new(false));
         let tell = Tell {
             events,
-            wake: Box::new(wake),
+            wake: Mutex::new(Box::new(wake)),
         };
         let thread = std::thread::spawn({
             let stop = stop.clone();
-            move || run(open, &job_queue, &stop, &tell)
+            move || stages::run(open, job_queue, &stop, &tell)
         });
         let engine = Self {
             jobs: Some(jobs),
@@ -180,177 +176,16 @@ impl Drop for Engine {
     }
 }
 
-/// The way out of the thread.
-struct Tell {
+/// The way out of the threads.
+pub(super) struct Tell {
     events: Sender<Event>,
-    wake: Box<dyn Fn() + Send>,
+    wake: Mutex<Box<dyn Fn() + Send>>,
 }
 
 impl Tell {
-    fn say(&self, event: Event) {
+    pub(super) fn say(&self, event: Event) {
         // Nobody listening is no reason to leave a job half done.
         let _ = self.events.send(event);
-        (self.wake)();
-    }
-}
-
-/// The thread's life.
-fn run(
-    open: impl FnOnce() -> Result<Device, BackendError>,
-    jobs: &Receiver<(Job, Arc<AtomicBool>)>,
-    stop: &AtomicBool,
-    tell: &Tell,
-) {
-    let device = match open() {
-        Ok(device) => device,
-        Err(error) => {
-            let message = error.to_string();
-            tell.say(Event::NoDevice {
-                message: message.clone(),
-            });
-            for (job, _) in jobs {
-                let message = message.clone();
-                tell.say(Event::Failed {
-                    id: job.id,
-                    message,
-                });
-            }
-            return;
-        }
-    };
-    tell.say(Event::Ready {
-        device: device.name().to_owned(),
-        trouble: device.trouble().map(str::to_owned),
-    });
-    let mut models = Models {
-        device: Arc::new(device),
-        ready: Vec::new(),
-    };
-    for (job, cancelled) in jobs {
-        let id = job.id;
-        let stopped = || stop.load(Ordering::Relaxed) || cancelled.load(Ordering::Relaxed);
-        let work = || process(&job, &mut models, &stopped, tell);
-        match catch_unwind(AssertUnwindSafe(work)) {
-            Ok(Ok(event)) => tell.say(event),
-            Ok(Err(RestoreError::Cancelled)) => tell.say(Event::Cancelled { id }),
-            Ok(Err(error)) => tell.say(Event::Failed {
-                id,
-                message: message(&job, &error),
-            }),
-            Err(_) => {
-                // Whatever was half done on the device is not used again.
-                models.ready.clear();
-                tell.say(Event::Failed {
-                    id,
-                    message: format!(
-                        "{}: an error in this program; please report it with the picture",
-                        name(&job)
-                    ),
-                });
-            }
-        }
-    }
-}
-
-/// Opens, restores and saves one picture.
-fn process(
-    job: &Job,
-    models: &mut Models,
-    stopped: &dyn Fn() -> bool,
-    tell: &Tell,
-) -> Result<Event, RestoreError> {
-    let id = job.id;
-    let go_on = || {
-        if stopped() {
-            Err(RestoreError::Cancelled)
-        } else {
-            Ok(())
-        }
-    };
-    go_on()?;
-    let start = Instant::now();
-    tell.say(Event::Started { id });
-    tracing::debug!(job = id, "started");
-    let picture = match &job.source {
-        Source::File(path) => Arc::new(Picture::open(path)?),
-        Source::Picture(picture) => picture.clone(),
-    };
-    let opened = start.elapsed();
-    let mut monitor = |done, total| {
-        tell.say(Event::Progress { id, done, total });
-        if stopped() {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    };
-    let restorer = models.get(&job.model)?;
-    let Restored {
-        picture,
-        device,
-        notes,
-    } = restorer.restore(&picture, &job.options, &mut monitor)?;
-    let restored = start.elapsed();
-    go_on()?;
-    if let Some((path, options)) = &job.output {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|source| RestoreError::Folder {
-                path: folder.to_owned(),
-                source,
-            })?;
-        }
-        picture.save(path, options)?;
-    }
-    let done = start.elapsed();
-    tracing::debug!(
-        job = id,
-        device,
-        "opened in {opened:.1?}, restored in {:.1?}, saved in {:.1?}",
-        restored - opened,
-        done - restored
-    );
-    Ok(Event::Finished {
-        id,
-        picture: Arc::new(picture),
-        seconds: done.as_secs_f64(),
-        device,
-        notes,
-    })
-}
-
-/// The models on the device, the one used last first.
-struct Models {
-    device: Arc<Device>,
-    ready: Vec<Restorer>,
-}
-
-impl Models {
-    fn get(&mut self, model: &Arc<Checkpoint>) -> Result<&mut Restorer, RestoreError> {
-        let known = self.ready.iter().position(|r| r.runs(model));
-        let restorer = match known {
-            Some(i) => self.ready.remove(i),
-            None => {
-                self.ready.truncate(MODELS_KEPT - 1);
-                Restorer::new(self.device.clone(), model.clone())?
-            }
-        };
-        self.ready.insert(0, restorer);
-        Ok(&mut self.ready[0])
-    }
-}
-
-/// The picture's file, for messages.
-fn name(job: &Job) -> String {
-    match (&job.source, &job.output) {
-        (Source::File(path), _) | (_, Some((path, _))) => path.display().to_string(),
-        _ => "the picture".to_owned(),
-    }
-}
-
-/// Image errors name their file themselves; others get the picture's.
-fn message(job: &Job, error: &RestoreError) -> String {
-    match error {
-        RestoreError::Image(_) | RestoreError::Folder { .. } => error.to_string(),
-        other => format!("{}: {other}", name(job)),
+        (self.wake.lock().unwrap_or_else(PoisonError::into_inner))();
     }
 }

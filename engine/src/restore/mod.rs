@@ -13,6 +13,9 @@ mod noise;
 mod restorer;
 mod runner;
 #[cfg(test)]
+mod stage_tests;
+mod stages;
+#[cfg(test)]
 mod tests;
 pub mod tiles;
 

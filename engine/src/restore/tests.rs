@@ -153,7 +153,7 @@ fn config(change: impl Fn(&mut NetworkConfig)) -> NetworkConfig {
     config
 }
 
-fn checkpoint(change: impl Fn(&mut NetworkConfig)) -> Arc<Checkpoint> {
+pub(super) fn checkpoint(change: impl Fn(&mut NetworkConfig)) -> Arc<Checkpoint> {
     let config = config(change);
     let size = config.size_multiple();
     let network = Network::build(&config, 1, size, size).unwrap();
@@ -165,7 +165,7 @@ fn checkpoint(change: impl Fn(&mut NetworkConfig)) -> Arc<Checkpoint> {
     })
 }
 
-fn picture(width: usize, height: usize) -> Picture {
+pub(super) fn picture(width: usize, height: usize) -> Picture {
     let samples = (0..width * height * 3)
         .map(|i| 0.2 + 0.5 * (i as f32 * 0.618).fract())
         .collect();
