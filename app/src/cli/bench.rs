@@ -114,6 +114,9 @@ pub(super) struct Report {
     pub first_start: Option<Starts>,
 }
 
+/// Repetitions of each ceiling: they hardly spread.
+const CEILING_RUNS: usize = 5;
+
 /// The picture of the processor's figures: the size of those of CBSD68.
 const PHOTO: Size = Size(481, 321);
 
@@ -151,7 +154,7 @@ pub(super) fn run(args: &BenchArgs, global: &Global) -> anyhow::Result<Outcome> 
     }
     if args.all || ceilings_only {
         progress(global, "ceilings of the processor");
-        report.processor_ceilings = Some(ProcessorCeilings::measure(args.runs));
+        report.processor_ceilings = Some(ProcessorCeilings::measure(args.runs.min(CEILING_RUNS)));
     }
     if !ceilings_only && (args.cpu || args.all || no_device) {
         for preset in [Preset::Tiny, Preset::Base] {
@@ -189,7 +192,7 @@ fn graphics(
 ) -> anyhow::Result<()> {
     let rung = backend.rung();
     progress(global, &format!("ceilings of {}", backend.info().name));
-    let ceilings = Ceilings::measure(backend, args.runs)?;
+    let ceilings = Ceilings::measure(backend, args.runs.min(CEILING_RUNS))?;
     report.ceilings.push(ceilings.clone());
     if ceilings_only {
         return Ok(());
