@@ -180,12 +180,15 @@ fn restore(
     let work = || {
         task.go_on()?;
         tell.say(Event::Started { id });
+        tracing::debug!(job = id, "started");
         let picture = match picture {
             Ok(picture) => picture,
             Err(failure) => return Ok(Err(failure)),
         };
         let restorer = models.get(&task.job.model)?;
         let restored = restorer.restore(&picture, &task.job.options, &mut monitor)?;
+        // The last moment: what is restored from here on is saved.
+        task.go_on()?;
         Ok::<_, RestoreError>(Ok(restored))
     };
     let result = match catch_unwind(AssertUnwindSafe(work)) {
@@ -206,7 +209,6 @@ fn restore(
 fn save(task: &Task<'_>, restored: Result<Restored, Failure>, spent: Duration) -> Staged<Restored> {
     let start = Instant::now();
     let work = |restored: Restored| {
-        task.go_on()?;
         if let Some((path, options)) = &task.job.output {
             if let Some(folder) = path.parent() {
                 std::fs::create_dir_all(folder).map_err(|source| RestoreError::Folder {
