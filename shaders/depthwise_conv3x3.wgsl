@@ -93,8 +93,10 @@ fn main(
     var left = start;
     var centre = start;
     let out = ((p.batch * params.height + p.row) * params.width) * CHANNELS + channel;
+    var next = input_column(p, i32(p.begin) - 1, channel);
     for (var column = i32(p.begin) - 1; column <= i32(p.end); column++) {
-        let c = input_column(p, column, channel);
+        let c = next;
+        next = input_column(p, column + 1, channel);
         if (column > i32(p.begin)) {
             let at = out + u32(column - 1) * CHANNELS;
             y[at] = narrow3(epilogue(left + w02 * c.above + w12 * c.level + w22 * c.below, at));

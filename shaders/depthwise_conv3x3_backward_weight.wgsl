@@ -72,15 +72,16 @@ fn main(
             // Gradients of the outputs left of, at and right of the input column read.
             var left = V(0.0);
             var centre = V(0.0);
+            var next = input_column(p, i32(p.begin) - 1, channel);
+            var after = V(gy[line + p.begin * CHANNELS]);
             for (var column = i32(p.begin) - 1; column <= i32(p.end); column++) {
-                var right = V(0.0);
-                if (column + 1 < i32(p.end)) {
-                    right = V(gy[line + u32(column + 1) * CHANNELS]);
-                }
+                let right = select(V(0.0), after, column + 1 < i32(p.end));
+                after = V(gy[line + min(u32(column + 2), p.end - 1u) * CHANNELS]);
 #if BIAS
                 bias += right;
 #endif
-                let c = input_column(p, column, channel);
+                let c = next;
+                next = input_column(p, column + 1, channel);
                 g00 += right * c.above;
                 g10 += right * c.level;
                 g20 += right * c.below;

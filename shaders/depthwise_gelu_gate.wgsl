@@ -79,12 +79,14 @@ fn main(
     // Sums of the outputs left of and at the column being read.
     var left$H = start$H;
     var centre$H = start$H;
+    var next$H = input_column(p, i32(p.begin) - 1, channel + $Hu * GATES);
 #endfor
 
     let line = (p.batch * params.height + p.row) * params.width;
     for (var column = i32(p.begin) - 1; column <= i32(p.end); column++) {
 #for H 2
-        let c$H = input_column(p, column, channel + $Hu * GATES);
+        let c$H = next$H;
+        next$H = input_column(p, column + 1, channel + $Hu * GATES);
         let sum$H = left$H + w$H_2 * c$H.above + w$H_5 * c$H.level + w$H_8 * c$H.below;
         left$H = centre$H + w$H_1 * c$H.above + w$H_4 * c$H.level + w$H_7 * c$H.below;
         centre$H = start$H + w$H_0 * c$H.above + w$H_3 * c$H.level + w$H_6 * c$H.below;

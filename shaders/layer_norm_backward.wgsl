@@ -64,79 +64,77 @@ fn main(
     let group = folded(id, num);
     let lane = local % COLUMN_LANES;
     let count = f32(CHANNELS * WIDTH);
-    var gamma_sum: array<V, PER_LANE>;
-    var beta_sum: array<V, PER_LANE>;
-    for (var k = 0u; k < PER_LANE; k++) {
-        gamma_sum[k] = V(0.0);
-        beta_sum[k] = V(0.0);
-    }
+#for K PER_LANE
+    var gamma_sum$K = V(0.0);
+    var beta_sum$K = V(0.0);
+#endfor
 
     // The same number of turns for every lane of the workgroup: barriers inside.
     for (var first = group * ROW_LANES; first < params.tokens; first += params.groups * ROW_LANES) {
         let token = first + local / COLUMN_LANES;
         let live = token < params.tokens;
-        var row: array<V, PER_LANE>;
-        var grad: array<V, PER_LANE>;
         var total = V(0.0);
-        for (var k = 0u; k < PER_LANE; k++) {
-            let c = lane + k * COLUMN_LANES;
-            row[k] = V(0.0);
-            grad[k] = V(0.0);
-            if (live && c < CHANNELS) {
-                row[k] = V(x[token * CHANNELS + c]);
-                grad[k] = gradient(token * CHANNELS + c);
-            }
-            total += row[k];
-        }
+        // Loads stand in no branch, so that they are in flight together.
+        let start = min(token, params.tokens - 1u) * CHANNELS;
+#for K PER_LANE
+        let c$K = lane + $Ku * COLUMN_LANES;
+        let at$K = start + min(c$K, CHANNELS - 1u);
+        let here$K = live && c$K < CHANNELS;
+        var row$K = select(V(0.0), V(x[at$K]), here$K);
+        let grad$K = select(V(0.0), gradient(at$K), here$K);
+#if ACCUMULATE
+        let more$K = V(added[at$K]);
+#endif
+        total += row$K;
+#endfor
         let mean = token_sum(0u, component_sum(total), local) / count;
 
         var squares = V(0.0);
         var weighted = V(0.0);
         var products = V(0.0);
-        for (var k = 0u; k < PER_LANE; k++) {
-            let c = lane + k * COLUMN_LANES;
-            if (c < CHANNELS) {
-                row[k] -= V(mean);
-                let g = grad[k] * gamma[c];
-                squares += row[k] * row[k];
-                weighted += g;
-                products += g * row[k];
-            }
+#for K PER_LANE
+        if (c$K < CHANNELS) {
+            row$K -= V(mean);
+            let g = grad$K * gamma[c$K];
+            squares += row$K * row$K;
+            weighted += g;
+            products += g * row$K;
         }
+#endfor
         let sums = vec3<f32>(component_sum(squares), component_sum(weighted), component_sum(products));
         // Means of (x − mean)², g and g ⊙ (x − mean).
         let means = token_sum3(1u, sums, local) / count;
         let scale = 1.0 / sqrt(means.x + EPSILON);
 
-        for (var k = 0u; k < PER_LANE; k++) {
-            let c = lane + k * COLUMN_LANES;
-            if (live && c < CHANNELS) {
-                let normal = row[k] * scale;
-                let at = token * CHANNELS + c;
-                let g = scale * (grad[k] * gamma[c] - V(means.y) - normal * (scale * means.z));
+#for K PER_LANE
+        if (here$K) {
+            let normal = row$K * scale;
+            let g = scale * (grad$K * gamma[c$K] - V(means.y) - normal * (scale * means.z));
 #if ACCUMULATE
-                gx[at] = narrow3(g + V(added[at]));
+            gx[at$K] = narrow3(g + more$K);
 #else
-                gx[at] = narrow3(g);
+            gx[at$K] = narrow3(g);
 #endif
 #if GATE
-                // Read again rather than kept: it is still near.
-                let n = normal * gamma[c] + beta[c];
-                gz[at] = narrow8(V(gy[at]) * n * derivative(V(z[at])));
+            // Read again rather than kept: it is still near.
+            let n = normal * gamma[c$K] + beta[c$K];
+            gz[at$K] = narrow8(V(gy[at$K]) * n * derivative(V(z[at$K])));
 #endif
-                gamma_sum[k] += grad[k] * normal;
-                beta_sum[k] += grad[k];
-            }
+            gamma_sum$K += grad$K * normal;
+            beta_sum$K += grad$K;
         }
+#endfor
     }
 
-    for (var k = 0u; k < PER_LANE; k++) {
-        let c = lane + k * COLUMN_LANES;
-        let gamma_total = fold_rows(gamma_sum[k], local);
-        let beta_total = fold_rows(beta_sum[k], local);
+#for K PER_LANE
+    {
+        let c = lane + $Ku * COLUMN_LANES;
+        let gamma_total = fold_rows(gamma_sum$K, local);
+        let beta_total = fold_rows(beta_sum$K, local);
         if (group < params.groups && local < COLUMN_LANES && c < CHANNELS) {
             partials[2u * group * CHANNELS + c] = gamma_total;
             partials[(2u * group + 1u) * CHANNELS + c] = beta_total;
         }
     }
+#endfor
 }

@@ -30,18 +30,21 @@ struct Column {
     below: V,
 }
 
+// Loads without branches, from a place inside where there is none: all of them are under way
+// at once, and so are those of the next column when kernels ask for it before they need it.
 fn input_column(p: Place, column: i32, channel: u32) -> Column {
-    var c = Column(V(0.0), V(0.0), V(0.0));
-    if (column >= 0 && column < i32(params.width)) {
-        let line = params.width * CHANNELS;
-        let at = ((p.batch * params.height + p.row) * params.width + u32(column)) * CHANNELS + channel;
-        c.level = V(x[at]);
-        if (p.row > 0u) {
-            c.above = V(x[at - line]);
-        }
-        if (p.row + 1u < params.height) {
-            c.below = V(x[at + line]);
-        }
-    }
-    return c;
+    let nearest = u32(clamp(column, 0, i32(params.width) - 1));
+    let line = params.width * CHANNELS;
+    let at = ((p.batch * params.height + p.row) * params.width + nearest) * CHANNELS + channel;
+    let inside = i32(nearest) == column;
+    let first = p.row == 0u;
+    let last = p.row + 1u >= params.height;
+    let above = V(x[at - select(line, 0u, first)]);
+    let level = V(x[at]);
+    let below = V(x[at + select(line, 0u, last)]);
+    return Column(
+        select(V(0.0), above, inside && !first),
+        select(V(0.0), level, inside),
+        select(V(0.0), below, inside && !last),
+    );
 }

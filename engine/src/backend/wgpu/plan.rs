@@ -196,7 +196,9 @@ fn allocate(
             let what = format!("{} {:?}", value.name, value.dims);
             return Err(context.out_of_memory(&what, bytes, limit));
         }
-        sizes.push((!outside.contains_key(&ValueId(i))).then_some(bytes));
+        let elsewhere =
+            outside.contains_key(&ValueId(i)) || schedule.results.contains_key(&ValueId(i));
+        sizes.push((!elsewhere).then_some(bytes));
     }
     let mut steps = Vec::with_capacity(graph.nodes.len());
     for (i, (node, low)) in graph.nodes.iter().zip(lowered).enumerate() {
@@ -218,10 +220,10 @@ fn allocate(
     }
     let plan = plan_memory(&steps, &sizes, &ids(keep));
     let usage = BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST;
-    let total = plan.total_bytes() + schedule.bytes;
-    let mut buffers: Vec<wgpu::Buffer> = Vec::with_capacity(plan.buffers.len());
-    let waiting = (schedule.bytes > 0).then_some(schedule.bytes);
-    for &bytes in plan.buffers.iter().chain(&waiting) {
+    let sums = [schedule.bytes, schedule.result_bytes];
+    let total = plan.total_bytes() + sums.iter().sum::<u64>();
+    let mut buffers: Vec<wgpu::Buffer> = Vec::with_capacity(plan.buffers.len() + sums.len());
+    for &bytes in plan.buffers.iter().chain(&sums) {
         match context.buffer("intermediates", bytes.max(4), usage) {
             Ok(buffer) => buffers.push(buffer),
             Err(error) => {
@@ -238,11 +240,19 @@ fn allocate(
     }
     let values = (0..graph.values.len())
         .map(|i| {
+            let result = || {
+                Some(Slice {
+                    buffer: buffers.get(plan.buffers.len() + 1)?.clone(),
+                    offset: *schedule.results.get(&ValueId(i))?,
+                    bytes: graph.bytes(ValueId(i)),
+                })
+            };
             let planned = || {
                 let id = plan.values[i]?;
                 Some(Slice::start(&buffers[id.0], graph.bytes(ValueId(i))))
             };
-            outside.get(&ValueId(i)).cloned().or_else(planned)
+            let place = outside.get(&ValueId(i)).cloned();
+            place.or_else(result).or_else(planned)
         })
         .collect();
     let scratch = plan
