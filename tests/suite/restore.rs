@@ -3,11 +3,11 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use serpent_engine::backend::wgpu::list_devices;
+use serpent_engine::backend::wgpu::{Rung, WgpuBackend, list_devices};
 use serpent_engine::checkpoint::Checkpoint;
 use serpent_engine::image::{Colour, Picture};
 use serpent_engine::metrics::psnr;
-use serpent_engine::restore::{Device, DeviceChoice, Options, Restorer};
+use serpent_engine::restore::{Device, DeviceChoice, DeviceSetup, Options, Restorer};
 
 use crate::models::{identity, picture, small};
 
@@ -123,5 +123,52 @@ fn a_graphics_device_gives_what_the_processor_gives() {
             .map(|(a, b)| (a - b).abs())
             .fold(0f32, f32::max);
         assert!(worst < 1e-4, "scale {scale}: {worst}");
+    }
+}
+
+#[test]
+fn a_rung_that_is_insisted_on_is_tested_and_restores_alike() {
+    let Some(info) = list_devices().into_iter().next() else {
+        eprintln!("skipped: no graphics device, not even a software one");
+        return;
+    };
+    if std::env::var_os("SERPENT_RUNG").is_some() {
+        eprintln!("skipped: the environment insists on a rung");
+        return;
+    }
+    let p = picture(45, 37);
+    let cpu = restore(small(|_| ()), &p, 0);
+    let change = psnr(p.samples(), cpu.samples(), 1.0);
+    for rung in Rung::ALL {
+        let setup = DeviceSetup {
+            choice: DeviceChoice::Named(info.name.clone()),
+            rung: Some(rung),
+            ..Default::default()
+        };
+        let backend = WgpuBackend::open_tested(&setup.request()).unwrap();
+        // 32 bits need no proof; a device without the rung gives the one below.
+        assert!(backend.rung() <= rung);
+        let tested: Vec<Rung> = backend.verdicts().iter().map(|v| v.rung).collect();
+        match backend.rung() {
+            Rung::Full => assert!(tested.is_empty()),
+            other => assert_eq!(tested, [other]),
+        }
+        assert!(
+            backend.verdicts().iter().all(|v| v.passed()),
+            "{:?}",
+            backend.verdicts()
+        );
+        let device = Arc::new(Device::with(Arc::new(backend)));
+        let mut restorer = Restorer::new(device, Arc::new(small(|_| ()))).unwrap();
+        let mut go_on = |_, _| ControlFlow::Continue(());
+        let gpu = restorer
+            .restore(&p, &Options::default(), &mut go_on)
+            .unwrap();
+        assert_eq!(gpu.notes.len(), 0, "{:?}", gpu.notes);
+        let close = psnr(cpu.samples(), gpu.picture.samples(), 1.0);
+        assert!(
+            close > change + 30.0,
+            "{rung}: {close} dB, the change is {change} dB"
+        );
     }
 }

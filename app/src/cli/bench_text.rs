@@ -256,7 +256,7 @@ pub(super) fn mib(bytes: u64) -> String {
 fn cost(c: &Cost) -> String {
     let giga = |v: u64| v as f64 / 1e9;
     format!(
-        "{:.1} GMAC, {:.1} GFLOP, {:.2} Gexp, {:.2} GB",
+        "{:.2} GMAC, {:.2} GFLOP, {:.2} Gexp, {:.2} GB",
         giga(c.dense_macs),
         giga(c.scan_flops),
         giga(c.scan_exps),
