@@ -5,7 +5,7 @@
 //! and where workgroup memory holds all of B for a tile's columns, a workgroup keeps it and
 //! goes over many tiles of tokens.
 
-use super::matmul::{Form, Launch, Product};
+use super::matmul::{FULL, Form, Launch, Product};
 
 /// Rows and columns of a cooperative matrix.
 const SIDE: usize = 16;
@@ -213,7 +213,9 @@ fn summing(p: Product) -> Launch {
         .filter(|t| t.bytes(p.form) <= MEMORY)
         .unwrap_or_else(|| with(2));
     let launch = tile.launch(p);
-    let slab = p.slab(launch.groups(), tile.depth());
+    // Two workgroups a processor; more only make more partial results to add up.
+    let slabs = FULL.div_ceil(launch.groups());
+    let slab = p.k.div_ceil(slabs).next_multiple_of(tile.depth());
     Launch { slab, ..launch }
 }
 
