@@ -29,6 +29,17 @@ pub fn gpu_half() -> &'static WgpuBackend {
     backend
 }
 
+/// The same device with tensor cores, where it has them.
+pub fn gpu_tensor() -> Option<&'static WgpuBackend> {
+    static GPU: OnceLock<WgpuBackend> = OnceLock::new();
+    let backend = GPU.get_or_init(|| open(Rung::Tensor));
+    let has = backend.capabilities().cooperative_matrix;
+    if !has {
+        eprintln!("not tested: {} has no tensor cores", backend.name());
+    }
+    has.then_some(backend)
+}
+
 fn open(rung: Rung) -> WgpuBackend {
     let request = DeviceRequest {
         name: std::env::var("SERPENT_TEST_DEVICE").ok(),
@@ -116,7 +127,8 @@ pub fn run_on_gpu(graph: &Graph, inputs: &[Vec<f32>], weights: &[Vec<f32>]) -> V
     run_on(gpu(), graph, inputs, weights)
 }
 
-fn run_on(
+/// Runs a graph on a device of one's choice.
+pub fn run_on(
     backend: &WgpuBackend,
     graph: &Graph,
     inputs: &[Vec<f32>],

@@ -4,6 +4,7 @@
 mod bench;
 mod cli;
 mod gradients;
+mod half;
 mod models;
 mod naga;
 mod network;

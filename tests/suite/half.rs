@@ -1,0 +1,127 @@
+//! The 16-bit rungs on whole networks: how far activations kept in half precision move
+//! results, gradients and training away from 32 bits.
+
+use serpent_engine::backend::cpu::reference::run_graph;
+use serpent_engine::backend::wgpu::WgpuBackend;
+use serpent_engine::backend::{Backend, StepSettings, TrainingState};
+use serpent_engine::graph::{
+    Loss, Op, TrainingGraph, differentiate, elements, fuse, fuse_backward,
+};
+use serpent_engine::network::{Network, NetworkConfig, Preset};
+use serpent_tests::{Fill, gpu_half, gpu_tensor, relative_error, run_on};
+
+use crate::network::{lively_weights, variants};
+
+/// The rungs above 32 bits that the test device has.
+fn rungs() -> Vec<&'static WgpuBackend> {
+    std::iter::once(gpu_half()).chain(gpu_tensor()).collect()
+}
+
+/// Wide enough for matrix products of 16 × 16 and more.
+fn wide() -> NetworkConfig {
+    NetworkConfig {
+        channels: 16,
+        depths: vec![1, 1],
+        states: 8,
+        ..Preset::Tiny.config()
+    }
+}
+
+/// A network with its loss, differentiated, and operands for it.
+fn training(config: &NetworkConfig) -> (TrainingGraph, Vec<Vec<f32>>, Vec<Vec<f32>>, Vec<bool>) {
+    let mut network = Network::build(config, 1, 8, 12).unwrap();
+    let weights = lively_weights(&network, 5);
+    let out = network.graph.outputs[0];
+    let dims = network.graph.dims(out).to_vec();
+    let picture = elements(network.graph.dims(network.graph.inputs[0]));
+    let inputs = vec![
+        Fill::Uniform(0.0, 1.0).tensor(picture, 6),
+        Fill::Uniform(0.0, 1.0).tensor(elements(&dims), 7),
+    ];
+    let target = network.graph.input("target", &dims);
+    let loss = Op::Loss(Loss::Charbonnier { epsilon: 1e-3 });
+    let loss = network.graph.apply(loss, &[out, target], "loss").unwrap();
+    let decay = network.parameters.iter().map(|p| p.decay).collect();
+    let training = differentiate(network.graph, loss).unwrap();
+    (training, inputs, weights, decay)
+}
+
+#[test]
+fn results_stay_close_to_32_bits() {
+    for config in variants().into_iter().chain([wide()]) {
+        let mut network = Network::build(&config, 1, 12, 20).unwrap();
+        let weights = lively_weights(&network, 3);
+        let dims = network.graph.dims(network.graph.inputs[0]).to_vec();
+        let input = Fill::Uniform(0.0, 1.0).tensor(elements(&dims), 4);
+        let slices: Vec<&[f32]> = weights.iter().map(Vec::as_slice).collect();
+        let expected = run_graph::<f32>(&network.graph, &[&input], &slices);
+        network.graph = fuse(network.graph);
+        for backend in rungs() {
+            let got = run_on(
+                backend,
+                &network.graph,
+                std::slice::from_ref(&input),
+                &weights,
+            );
+            let error = relative_error(&got[0], &expected[0]);
+            println!("{error:.1e} {config:?}");
+            assert!(error < 5e-3, "{error:.1e}: {config:?}");
+        }
+    }
+}
+
+#[test]
+fn gradients_stay_close_to_32_bits() {
+    // The other switches change no kernel of the backward pass.
+    for config in variants().into_iter().skip(2).chain([wide()]) {
+        let (training, inputs, weights, decay) = training(&config);
+        let mut graph = training.graph.clone();
+        graph.outputs = training.gradients.iter().map(|&(_, g)| g).collect();
+        let (slices, operands): (Vec<&[f32]>, Vec<&[f32]>) = (
+            weights.iter().map(Vec::as_slice).collect(),
+            inputs.iter().map(Vec::as_slice).collect(),
+        );
+        let expected = run_graph::<f32>(&graph, &operands, &slices);
+        let norm = expected
+            .iter()
+            .flatten()
+            .map(|&g| f64::from(g).powi(2))
+            .sum::<f64>()
+            .sqrt();
+        let fused = fuse_backward(training);
+        for backend in rungs() {
+            let state = TrainingState::start(weights.clone());
+            let mut trainer = backend.trainer(&fused, &decay, &state).unwrap();
+            trainer.step(&operands, &settings()).unwrap();
+            let report = trainer.reports().unwrap()[0];
+            // The reports know nothing of the factor the gradients carry.
+            let off = (f64::from(report.gradient_norm) / norm - 1.0).abs();
+            assert!(
+                off < 1e-2,
+                "norm {} for {norm}: {config:?}",
+                report.gradient_norm
+            );
+            // After one step from zero the first moment is a tenth of the gradient.
+            let first = trainer.state().unwrap().first;
+            let all = |g: &[Vec<f32>], factor: f32| -> Vec<f32> {
+                g.iter().flatten().map(|x| factor * x).collect()
+            };
+            let error = relative_error(&all(&first, 10.0), &all(&expected, 1.0));
+            println!("{error:.1e} {config:?}");
+            assert!(error < 2e-2, "{error:.1e}: {config:?}");
+        }
+    }
+}
+
+fn settings() -> StepSettings {
+    StepSettings {
+        step: 1,
+        learning_rate: 1e-3,
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+        weight_decay: 0.0,
+        clip_norm: f32::MAX,
+        ema_decay: 0.9,
+    }
+}
