@@ -152,16 +152,23 @@ pub(super) fn run(args: &BenchArgs, global: &Global) -> anyhow::Result<Outcome> 
     if no_device {
         report.machine = Some(Machine::this(None));
     }
-    if args.all || ceilings_only {
+    let processor = !ceilings_only && (args.cpu || args.all || no_device);
+    if processor || ceilings_only {
         progress(global, "ceilings of the processor");
         report.processor_ceilings = Some(ProcessorCeilings::measure(args.runs.min(CEILING_RUNS)));
     }
-    if !ceilings_only && (args.cpu || args.all || no_device) {
+    if processor {
         for preset in [Preset::Tiny, Preset::Base] {
             let name = bench::preset_name(preset);
             progress(global, &format!("{name} on the processor"));
             let size = (PHOTO.1, PHOTO.0);
-            let done = bench::processor_time(preset, size, args.runs.min(7), args.kernels)?;
+            let done = bench::processor_time(
+                preset,
+                size,
+                args.runs.min(7),
+                args.kernels,
+                report.processor_ceilings.as_ref(),
+            )?;
             report.cpu.push(done);
         }
     }

@@ -134,7 +134,14 @@ fn rows(report: &Report) -> Vec<Row> {
             c.preset,
             size(c.width, c.height)
         );
-        rows.push(plain(what, Rung::Full, ms(&c.wall_ms)));
+        rows.push(Row {
+            floor: c.floor_ms,
+            times: c
+                .floor_ms
+                .filter(|f| *f > 0.0)
+                .map(|f| c.wall_ms.median / f),
+            ..plain(what, Rung::Full, ms(&c.wall_ms))
+        });
     }
     if let Some(starts) = &report.first_start {
         for (name, kind) in starts.kinds() {

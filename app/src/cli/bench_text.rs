@@ -49,6 +49,7 @@ pub(super) fn page(report: &Report, kernels: bool) -> String {
             vec![
                 format!("{} {} × {}", c.preset, c.width, c.height),
                 ms(&c.wall_ms),
+                c.floor_ms.map_or(String::new(), |f| format!("{f:.0}")),
                 c.wall_ms.runs.to_string(),
                 cost(&c.cost),
                 mib(c.intermediate_bytes),
@@ -59,6 +60,7 @@ pub(super) fn page(report: &Report, kernels: bool) -> String {
         let head = [
             &format!("processor, {threads} threads"),
             "ms",
+            "floor",
             "runs",
             "counted",
             "MiB",

@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use super::restoring::PATIENCE;
 use super::table::Sum;
-use super::{BenchError, Spread, preset_name, repeat, samples};
+use super::{BenchError, ProcessorCeilings, Spread, preset_name, repeat, samples};
 use crate::backend::Backend;
 use crate::backend::cpu::CpuBackend;
-use crate::graph::{Cost, Graph, fuse, graph_cost};
+use crate::graph::{Cost, Graph, fuse, graph_cost, node_cost};
 use crate::network::{Network, Preset, initial_weights};
 
 /// What restoring pictures of one size takes on the processor.
@@ -28,6 +28,9 @@ pub struct CpuRestoring {
     pub intermediate_bytes: u64,
     /// Counted operations.
     pub cost: Cost,
+    /// Sum over the nodes of the longer of their bytes at the speed of a copy and their products
+    /// at that of a large one.
+    pub floor_ms: Option<f64>,
     /// Times by op, every node run by itself; empty unless asked for.
     pub ops: Vec<Sum>,
     /// Times by place in the network.
@@ -43,6 +46,7 @@ pub fn processor_time(
     (height, width): (usize, usize),
     runs: usize,
     apart: bool,
+    ceilings: Option<&ProcessorCeilings>,
 ) -> Result<CpuRestoring, BenchError> {
     let config = preset.config();
     let multiple = config.size_multiple();
@@ -54,6 +58,14 @@ pub fn processor_time(
     let weights = initial_weights(&network.parameters, 1);
     let fused = fuse(network.graph);
     let (wall_ms, intermediate_bytes) = time(&fused, &weights, runs)?;
+    let floor = |c: &ProcessorCeilings| {
+        let costs = fused.nodes.iter().map(|n| node_cost(&fused, n));
+        let seconds = costs.map(|cost| {
+            let bytes = cost.bytes as f64 / c.copy.median;
+            bytes.max(2.0 * cost.dense_macs as f64 / c.product.median)
+        });
+        1e3 * seconds.sum::<f64>()
+    };
     let (ops, places) = match apart {
         true => nodes(&fused, &weights)?,
         false => Default::default(),
@@ -66,6 +78,7 @@ pub fn processor_time(
         wall_ms,
         intermediate_bytes,
         cost: graph_cost(&fused),
+        floor_ms: ceilings.map(floor),
         ops,
         places,
     })

@@ -111,7 +111,14 @@ fn training_is_timed_and_told_apart() {
 
 #[test]
 fn the_processor_is_timed_whole_and_in_parts() {
-    let done = processor_time(Preset::Tiny, (8, 12), 3, true).unwrap();
+    let ceilings = ProcessorCeilings {
+        threads: 1,
+        copy: Spread::of(vec![1e3]),
+        product: Spread::of(vec![f64::INFINITY]),
+    };
+    let done = processor_time(Preset::Tiny, (8, 12), 3, true, Some(&ceilings)).unwrap();
+    // Products cost nothing on this processor: a byte a millisecond is all there is.
+    assert!((done.floor_ms.unwrap() / done.cost.bytes as f64 - 1.0).abs() < 1e-9);
     assert_eq!((done.height, done.width), (8, 16));
     assert!(done.wall_ms.low > 0.0);
     assert!(
