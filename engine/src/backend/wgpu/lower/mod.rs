@@ -14,6 +14,8 @@ mod reduce;
 mod scan;
 mod scan_backward;
 
+pub(super) use reduce::flat_groups;
+
 use super::dispatch::{Capabilities, Lowered, Operand};
 use crate::backend::BackendError;
 use crate::graph::{Graph, Node, Storage};

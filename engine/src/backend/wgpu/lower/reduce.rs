@@ -243,7 +243,7 @@ pub(super) fn lower(graph: &Graph, node: &Node) -> Option<Lowered> {
 const FLAT_ITEMS: usize = 4;
 
 /// Workgroups of a flat kernel over `count` vectors or scalars.
-pub(super) fn flat_groups(count: usize) -> [u32; 3] {
+pub(in super::super) fn flat_groups(count: usize) -> [u32; 3] {
     fold(count.div_ceil(WORKGROUP * FLAT_ITEMS))
 }
 
