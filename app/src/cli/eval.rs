@@ -352,6 +352,7 @@ impl<'a> Bench<'a> {
             source: Source::Picture(Arc::new(input)),
             model: self.model.clone(),
             options,
+            region: None,
             output: None,
         });
         loop {

@@ -92,6 +92,7 @@ pub(super) fn run(args: &RestoreArgs, global: &Global) -> anyhow::Result<Outcome
                 source: Source::File(item.input.clone()),
                 model: model.clone(),
                 options: options.clone(),
+                region: None,
                 output: Some((item.output.clone(), args.files.save_options())),
             })
         })
@@ -123,7 +124,9 @@ pub(super) fn run(args: &RestoreArgs, global: &Global) -> anyhow::Result<Outcome
                     screen.message(item.input.display().to_string());
                 }
             }
-            Event::Progress { id, done, total } => {
+            Event::Progress {
+                id, done, total, ..
+            } => {
                 if let Some(item) = items.get(&id) {
                     let name = item.input.display();
                     screen.message(format!("{name} (tile {done} of {total})"));

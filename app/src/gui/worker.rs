@@ -89,6 +89,7 @@ impl Worker {
             source: Source::Picture(picture),
             model,
             options: Options::default(),
+            region: None,
             output: None,
         }));
     }
@@ -129,7 +130,9 @@ impl Worker {
         while let Ok(event) = events.try_recv() {
             let current = self.job.as_ref().map(|j| j.id);
             let outcome = match event {
-                Event::Progress { id, done, total } => {
+                Event::Progress {
+                    id, done, total, ..
+                } => {
                     if current == Some(id) {
                         self.progress = done as f32 / total.max(1) as f32;
                     }

@@ -13,6 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use super::device::{Device, DeviceSetup};
+use super::pause::Pause;
+use super::region::Region;
 use super::restorer::Options;
 use super::stages;
 use crate::backend::BackendError;
@@ -39,6 +41,9 @@ pub struct Job {
     pub model: Arc<Checkpoint>,
     /// How to restore.
     pub options: Options,
+    /// The part of the picture to restore, the result being of its size (times the model's
+    /// scale); the whole when absent.
+    pub region: Option<Region>,
     /// Where to save the result, if anywhere; missing folders are made.
     pub output: Option<(PathBuf, SaveOptions)>,
 }
@@ -71,6 +76,8 @@ pub enum Event {
         done: usize,
         /// Tiles of the picture.
         total: usize,
+        /// Pixels of the picture, or of the region.
+        pixels: u64,
     },
     /// The picture is restored and, if so asked, saved.
     Finished {
@@ -118,6 +125,7 @@ impl JobHandle {
 pub struct Engine {
     jobs: Option<Sender<(Job, Arc<AtomicBool>)>>,
     stop: Arc<AtomicBool>,
+    pause: Arc<Pause>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -136,20 +144,33 @@ impl Engine {
         let (jobs, job_queue) = channel();
         let (events, event_queue) = channel();
         let stop = Arc::new(AtomicBool::new(false));
+        let pause = Arc::new(Pause::default());
         let tell = Tell {
             events,
             wake: Mutex::new(Box::new(wake)),
         };
         let thread = std::thread::spawn({
-            let stop = stop.clone();
-            move || stages::run(open, job_queue, &stop, &tell)
+            let (stop, pause) = (stop.clone(), pause.clone());
+            move || stages::run(open, job_queue, &stop, &pause, &tell)
         });
         let engine = Self {
             jobs: Some(jobs),
             stop,
+            pause,
             thread: Some(thread),
         };
         (engine, event_queue)
+    }
+
+    /// Holds the thread still after the tile it is at, or lets it go on. A cancel is heard
+    /// during a pause, and what is restored is still saved.
+    pub fn set_paused(&self, paused: bool) {
+        self.pause.set(paused);
+    }
+
+    /// Whether the thread is held still.
+    pub fn is_paused(&self) -> bool {
+        self.pause.is_on()
     }
 
     /// Queues a job.

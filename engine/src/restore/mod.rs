@@ -10,6 +10,8 @@ mod error;
 mod memory;
 mod models;
 mod noise;
+mod pause;
+mod region;
 mod restorer;
 mod runner;
 #[cfg(test)]
@@ -25,5 +27,6 @@ pub use error::RestoreError;
 pub use memory::{activation_bytes, bytes_per_pixel};
 pub use models::{ModelEntry, ModelError, ModelLibrary};
 pub use noise::estimate_noise;
+pub use region::Region;
 pub use restorer::{MEMORY_BUDGET, Options, Restored, Restorer, blend};
 pub use runner::Monitor;

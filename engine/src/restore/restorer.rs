@@ -6,6 +6,7 @@ use super::RestoreError;
 use super::device::Device;
 use super::memory::bytes_per_pixel;
 use super::noise::estimate_noise;
+use super::region::Region;
 use super::runner::{Input, Monitor, Runner};
 use super::tiles::TilePlan;
 use crate::backend::BackendError;
@@ -154,6 +155,36 @@ impl Restorer {
         })
     }
 
+    /// Restores the part of a picture that lies in `region`, the result being of its size (times
+    /// the model's scale).
+    ///
+    /// It is what restoring the whole picture would give there, but for what lies further away
+    /// than tiles of a whole picture overlap. The time it takes follows the region's size.
+    ///
+    /// # Errors
+    /// As [`Restorer::restore`]; [`RestoreError::Option`] for a region outside the picture.
+    pub fn restore_region(
+        &mut self,
+        picture: &Picture,
+        region: &Region,
+        options: &Options,
+        monitor: &mut Monitor<'_>,
+    ) -> Result<Restored, RestoreError> {
+        let (width, height) = (picture.width(), picture.height());
+        let config = &self.checkpoint.config;
+        let (multiple, scale) = (config.size_multiple(), config.scale);
+        let region = region.within(width, height)?;
+        let cut = region.with_context(width, height, multiple);
+        let mut options = options.clone();
+        if config.noise_map && options.noise.is_none() {
+            // The whole picture's, so that the part is told what the whole would be.
+            options.noise = Some(noise_of(picture));
+        }
+        let mut restored = self.restore(&cut.cut(picture)?, &options, monitor)?;
+        restored.picture = region.inside(&cut, scale).cut(&restored.picture)?;
+        Ok(restored)
+    }
+
     /// The network's output for the whole picture, clipped to [0, 1], and the device it comes from.
     fn network(
         &mut self,
@@ -294,6 +325,13 @@ fn fallback(error: RestoreError) -> Result<Fallback, RestoreError> {
         ) => Ok(Fallback::Always(reason)),
         other => Err(other),
     }
+}
+
+/// σ of the noise of a picture; grey and its colour copy have the same.
+fn noise_of(picture: &Picture) -> f32 {
+    let (width, height) = (picture.width(), picture.height());
+    let channels = picture.colour().channels();
+    estimate_noise(picture.samples(), width, height, channels).clamp(0.0, 1.0)
 }
 
 /// Adds the noise level as a fourth channel.

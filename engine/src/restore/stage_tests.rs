@@ -65,6 +65,7 @@ fn file_job(id: u64, model: &Arc<Checkpoint>, folder: &Path) -> Job {
         source: Source::File(folder.join(format!("{id}.png"))),
         model: model.clone(),
         options: Options::default(),
+        region: None,
         output: Some((folder.join(format!("out/{id}.png")), SaveOptions::default())),
     }
 }
@@ -158,6 +159,51 @@ fn cancelling_everything_answers_every_job_in_order_and_saves_nothing() {
         assert_eq!(end, id);
     }
     assert!(!folder.path().join("out").exists());
+}
+
+#[test]
+fn a_pause_holds_the_tiles_and_hears_a_cancel() {
+    let model = checkpoint(|_| ());
+    let (engine, events, permit) = gated();
+    let job = |id| Job {
+        source: Source::Picture(Arc::new(picture(200, 40))),
+        options: Options {
+            tile: 64,
+            ..Options::default()
+        },
+        output: None,
+        ..file_job(id, &model, Path::new(""))
+    };
+    let done = |e: &Event| match e {
+        Event::Progress { done, .. } => Some(*done),
+        _ => None,
+    };
+    engine.submit(job(1));
+    let second = engine.submit(job(2));
+    assert_eq!(next(&events, done), 0);
+    engine.set_paused(true);
+    assert!(engine.is_paused());
+    (0..8).for_each(|_| permit.send(()).unwrap());
+    // At most the tile that had begun.
+    std::thread::sleep(Duration::from_millis(300));
+    let meanwhile: Vec<usize> = events.try_iter().filter_map(|e| done(&e)).collect();
+    assert!(meanwhile.is_empty() || meanwhile == [1], "{meanwhile:?}");
+    engine.set_paused(false);
+    next(&events, |e| {
+        matches!(e, Event::Finished { id: 1, .. }).then_some(())
+    });
+    engine.set_paused(true);
+    second.cancel();
+    let end = next(&events, |e| match e {
+        Event::Cancelled { id } => Some(*id),
+        // It may have been through before the pause.
+        Event::Finished { id, .. } => Some(*id),
+        _ => None,
+    });
+    assert_eq!(end, 2);
+    // An engine that is paused can be dropped.
+    engine.submit(job(3));
+    drop(engine);
 }
 
 #[test]

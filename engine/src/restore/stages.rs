@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use super::RestoreError;
 use super::device::Device;
 use super::engine::{Event, Job, Source, Tell};
+use super::pause::Pause;
 use super::restorer::{Restored, Restorer};
 use crate::backend::BackendError;
 use crate::checkpoint::Checkpoint;
@@ -81,6 +82,7 @@ pub(super) fn run(
     open: impl FnOnce() -> Result<Device, BackendError>,
     jobs: Receiver<(Job, Arc<AtomicBool>)>,
     stop: &AtomicBool,
+    pause: &Pause,
     tell: &Tell,
 ) {
     // Nothing is opened for a device that is not there.
@@ -132,7 +134,7 @@ pub(super) fn run(
         for (task, thread) in opened {
             let (picture, spent) = wait(thread);
             let (restored, spent) = match &mut models {
-                Ok(models) => restore(&task, picture, spent, models, tell),
+                Ok(models) => restore(&task, picture, spent, models, pause, tell),
                 Err(message) => (Err(Failure::NoDevice(message.clone())), spent),
             };
             let own = task.clone();
@@ -166,12 +168,21 @@ fn restore(
     picture: Result<Arc<Picture>, Failure>,
     spent: Duration,
     models: &mut Models,
+    pause: &Pause,
     tell: &Tell,
 ) -> Staged<Restored> {
     let id = task.job.id;
+    pause.wait(|| task.stopped());
     let start = Instant::now();
-    let mut monitor = |done, total| {
-        tell.say(Event::Progress { id, done, total });
+    let mut held = Duration::ZERO;
+    let mut monitor = |done, total, pixels| {
+        tell.say(Event::Progress {
+            id,
+            done,
+            total,
+            pixels,
+        });
+        held += pause.wait(|| task.stopped());
         match task.stopped() {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
@@ -186,7 +197,19 @@ fn restore(
             Err(failure) => return Ok(Err(failure)),
         };
         let restorer = models.get(&task.job.model)?;
-        let restored = restorer.restore(&picture, &task.job.options, &mut monitor)?;
+        let options = &task.job.options;
+        let restored = match task.job.region {
+            Some(region) => {
+                let pixels = region.within(picture.width(), picture.height())?.pixels();
+                let mut monitor = |done, total| monitor(done, total, pixels);
+                restorer.restore_region(&picture, &region, options, &mut monitor)?
+            }
+            None => {
+                let pixels = picture.width() as u64 * picture.height() as u64;
+                let mut monitor = |done, total| monitor(done, total, pixels);
+                restorer.restore(&picture, options, &mut monitor)?
+            }
+        };
         // The last moment: what is restored from here on is saved.
         task.go_on()?;
         Ok::<_, RestoreError>(Ok(restored))
@@ -200,7 +223,7 @@ fn restore(
             Err(Failure::Panic)
         }
     };
-    let took = start.elapsed();
+    let took = start.elapsed().saturating_sub(held);
     tracing::debug!(job = id, "opened in {spent:.1?}, restored in {took:.1?}");
     (result, spent + took)
 }

@@ -372,6 +372,7 @@ fn job(id: u64, model: &Arc<Checkpoint>, tile: usize) -> Job {
             tile,
             ..Options::default()
         },
+        region: None,
         output: None,
     }
 }
@@ -400,7 +401,12 @@ fn a_job_gives_its_events_in_order() {
         seen.push(match &event {
             Event::Ready { .. } => "ready".to_owned(),
             Event::Started { id: 7 } => "started".to_owned(),
-            Event::Progress { id: 7, done, total } => format!("{done}/{total}"),
+            Event::Progress {
+                id: 7,
+                done,
+                total,
+                pixels: 8000,
+            } => format!("{done}/{total}"),
             Event::Finished { id: 7, picture, .. } => {
                 assert_eq!((picture.width(), picture.height()), (200, 40));
                 "finished".to_owned()

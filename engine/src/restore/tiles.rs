@@ -12,7 +12,7 @@
 //! equal tiles give back their value exactly.
 
 /// Widest overlap of neighbouring tiles in pixels.
-const OVERLAP: usize = 64;
+pub(super) const OVERLAP: usize = 64;
 
 /// Tiles along one side of the picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
