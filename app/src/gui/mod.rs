@@ -3,6 +3,7 @@
 mod dialogs;
 mod screenshot;
 mod texture;
+pub mod view;
 mod viewer;
 mod window;
 mod worker;

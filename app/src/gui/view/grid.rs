@@ -1,0 +1,453 @@
+//! Any number of results of one picture, side by side with one zoom and place.
+
+use std::sync::Arc;
+
+use egui::{Align, Button, Layout, Rect, RichText, Sense, Ui, UiBuilder, vec2};
+use serpent_engine::image::Picture;
+
+use super::camera::{Camera, Ground};
+use super::gpu::Gpu;
+use super::keys::{self, Asked};
+use super::metrics::{Measured, Meter};
+use super::overlay;
+use super::paint::{Over, Pane, Tone, Viewport, paint};
+use super::picture_view::PictureView;
+use super::viewer::{Wish, backdrop};
+
+/// Points between cells.
+const GAP: f32 = 8.0;
+/// Height of a cell's captions in points.
+const CAPTION: f32 = 46.0;
+
+/// A result in the grid.
+pub struct Candidate {
+    /// Its pixels.
+    pub view: Arc<PictureView>,
+    /// What made it: the model's or the file's name.
+    pub title: String,
+    /// With which settings: task, strength, device.
+    pub detail: String,
+    id: u64,
+    measured: Measured,
+}
+
+impl Candidate {
+    /// How it compares with the reference.
+    pub fn measured(&self) -> &Measured {
+        &self.measured
+    }
+}
+
+/// Shows candidates, measures them against a reference and lets the user pick one.
+pub struct CompareGrid {
+    gpu: Gpu,
+    candidates: Vec<Candidate>,
+    original: Option<Arc<PictureView>>,
+    reference: Option<Arc<PictureView>>,
+    meter: Meter,
+    camera: Camera,
+    wish: Option<Wish>,
+    winner: Option<u64>,
+    next_id: u64,
+    /// Shows how far each candidate is from the reference instead of the candidate.
+    pub difference: bool,
+    /// What differences are multiplied by.
+    pub gain: f32,
+}
+
+impl CompareGrid {
+    /// An empty grid.
+    pub fn new(gpu: &Gpu) -> Self {
+        Self {
+            gpu: gpu.clone(),
+            candidates: Vec::new(),
+            original: None,
+            reference: None,
+            meter: Meter::start(gpu.ctx().clone()),
+            camera: Camera::default(),
+            wish: None,
+            winner: None,
+            next_id: 0,
+            difference: false,
+            gain: 8.0,
+        }
+    }
+
+    /// The picture all candidates come from, shown while a key is held.
+    pub fn set_original(&mut self, original: Option<Arc<PictureView>>) {
+        self.original = original;
+    }
+
+    /// What candidates are measured against; they are measured anew.
+    pub fn set_reference(&mut self, reference: Option<Arc<Picture>>) {
+        self.reference = reference.map(|r| Arc::new(PictureView::new(&self.gpu, r)));
+        for i in 0..self.candidates.len() {
+            // Figures still under way belong to the old reference.
+            self.candidates[i].id = self.new_id(self.candidates[i].id);
+            self.measure(i);
+        }
+    }
+
+    /// A new number for a candidate; the winner stays the winner.
+    fn new_id(&mut self, old: u64) -> u64 {
+        self.next_id += 1;
+        if self.winner == Some(old) {
+            self.winner = Some(self.next_id);
+        }
+        self.next_id
+    }
+
+    fn measure(&mut self, index: usize) {
+        let Some(candidate) = self.candidates.get_mut(index) else {
+            return;
+        };
+        candidate.measured = match &self.reference {
+            None => Measured::None,
+            Some(reference) => self.meter.measure(
+                candidate.id,
+                reference.picture().clone(),
+                candidate.view.picture().clone(),
+            ),
+        };
+    }
+
+    /// Adds a result at the end.
+    pub fn push(&mut self, view: Arc<PictureView>, title: &str, detail: &str) {
+        self.next_id += 1;
+        self.candidates.push(Candidate {
+            view,
+            title: title.to_owned(),
+            detail: detail.to_owned(),
+            id: self.next_id,
+            measured: Measured::None,
+        });
+        self.measure(self.candidates.len() - 1);
+    }
+
+    /// Takes a result out.
+    pub fn remove(&mut self, index: usize) {
+        if index < self.candidates.len() {
+            let removed = self.candidates.remove(index);
+            if self.winner == Some(removed.id) {
+                self.winner = None;
+            }
+        }
+    }
+
+    /// Takes all results out.
+    pub fn clear(&mut self) {
+        self.candidates.clear();
+        self.winner = None;
+    }
+
+    /// The results, in order.
+    pub fn candidates(&self) -> &[Candidate] {
+        &self.candidates
+    }
+
+    /// Which result was picked.
+    pub fn winner(&self) -> Option<usize> {
+        let winner = self.winner?;
+        self.candidates.iter().position(|c| c.id == winner)
+    }
+
+    /// Picks a result, or none.
+    pub fn pick(&mut self, index: Option<usize>) {
+        self.winner = index.and_then(|i| self.candidates.get(i)).map(|c| c.id);
+    }
+
+    /// Whether every tile in view and every figure is there.
+    pub fn is_settled(&self) -> bool {
+        self.candidates
+            .iter()
+            .all(|c| c.view.is_settled() && c.measured != Measured::Waiting)
+    }
+
+    /// Draws the grid into all the room there is.
+    pub fn show(&mut self, ui: &mut Ui) {
+        while let Some((id, measured)) = self.meter.poll() {
+            if let Some(candidate) = self.candidates.iter_mut().find(|c| c.id == id) {
+                candidate.measured = measured;
+            }
+        }
+        let room = ui.available_rect_before_wrap();
+        ui.allocate_rect(room, Sense::hover());
+        ui.painter().rect_filled(room, 0.0, backdrop(ui));
+        let Some(first) = self.candidates.first() else {
+            let text = "Nothing to compare yet: restore the picture in more than one way.";
+            overlay::plate(ui, room.center(), egui::Align2::CENTER_CENTER, text, false);
+            return;
+        };
+        let ratio = first.view.size();
+        let aspect = (ratio[0] / ratio[1]) as f32;
+        let (columns, rows) = arrangement(self.candidates.len(), room.size(), aspect);
+        let cell = vec2(
+            (room.width() - GAP * (columns + 1) as f32) / columns as f32,
+            (room.height() - GAP * (rows + 1) as f32) / rows as f32,
+        );
+        let showing_original = self.original.is_some()
+            && ui.memory(|m| m.focused()).is_none()
+            && ui.input(|i| i.key_down(egui::Key::Backslash));
+        let best = self.best();
+        for i in 0..self.candidates.len() {
+            let place = vec2((i % columns) as f32, (i / columns) as f32);
+            let corner = room.min + vec2(GAP, GAP) + place * (cell + vec2(GAP, GAP));
+            self.cell(
+                ui,
+                i,
+                Rect::from_min_size(corner, cell),
+                showing_original,
+                best,
+            );
+        }
+    }
+
+    /// The result with the highest PSNR, when there is more than one to choose from.
+    fn best(&self) -> Option<usize> {
+        let psnr = |c: &Candidate| match &c.measured {
+            Measured::Done(quality) => Some(quality.psnr),
+            _ => None,
+        };
+        let all: Option<Vec<f64>> = self.candidates.iter().map(psnr).collect();
+        let all = all.filter(|a| a.len() > 1)?;
+        (0..all.len()).max_by(|&a, &b| all[a].total_cmp(&all[b]))
+    }
+
+    fn cell(&mut self, ui: &mut Ui, index: usize, rect: Rect, original: bool, best: Option<usize>) {
+        let view = rect.with_min_y(rect.top() + CAPTION);
+        let id = ui.scope_id().with(("cell", self.candidates[index].id));
+        let response = ui.interact(view, id, Sense::click_and_drag());
+        let title = self.candidates[index].title.clone();
+        response.widget_info(|| {
+            egui::WidgetInfo::labeled(egui::Role::Image, true, format!("Result, {title}"))
+        });
+        self.follow(ui, &response, view);
+        self.picture(ui, index, view, original);
+        let picked = self.winner == Some(self.candidates[index].id);
+        if picked {
+            let stroke = egui::Stroke::new(2.0, ui.visuals().selection.bg_fill);
+            ui.painter()
+                .rect_stroke(rect.expand(3.0), 5.0, stroke, egui::StrokeKind::Outside);
+        }
+        let header = rect.with_max_y(rect.top() + CAPTION - 4.0);
+        let mut header = ui.new_child(UiBuilder::new().max_rect(header));
+        if self.header(&mut header, index, picked, best == Some(index)) {
+            let winner = if picked { None } else { Some(index) };
+            self.pick(winner);
+        }
+    }
+
+    /// Name, settings and figures; true when the pick button was pressed.
+    fn header(&self, ui: &mut Ui, index: usize, picked: bool, best: bool) -> bool {
+        let candidate = &self.candidates[index];
+        let mut pressed = false;
+        ui.spacing_mut().item_spacing = vec2(6.0, 2.0);
+        ui.horizontal(|ui| {
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                let text = if picked { "Picked" } else { "Pick" };
+                let button = ui.add(Button::selectable(picked, text));
+                button.widget_info(|| {
+                    let label = format!("{text} {}", candidate.title);
+                    egui::WidgetInfo::selected(egui::Role::Button, true, picked, label)
+                });
+                pressed = button.clicked();
+                ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                    ui.add(egui::Label::new(RichText::new(&candidate.title).strong()).truncate());
+                });
+            });
+        });
+        ui.horizontal(|ui| {
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                if let Some(text) = figures(&candidate.measured) {
+                    let text = RichText::new(text).monospace().size(12.0);
+                    let text = if best { text.strong() } else { text };
+                    let label = ui.label(text);
+                    if let Measured::Failed(problem) = &candidate.measured {
+                        label.on_hover_text(problem);
+                    }
+                }
+                ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                    let text = RichText::new(&candidate.detail).weak().size(12.0);
+                    ui.add(egui::Label::new(text).truncate());
+                });
+            });
+        });
+        pressed
+    }
+
+    fn picture(&self, ui: &Ui, index: usize, view: Rect, original: bool) {
+        let candidate = &self.candidates[index];
+        let shown = self
+            .original
+            .as_ref()
+            .filter(|_| original)
+            .unwrap_or(&candidate.view);
+        let viewport = Viewport::new(ui, view);
+        // All share the first one's ground, whatever their number of pixels.
+        let first = &self.candidates[0].view;
+        let ground = self.camera.ground(viewport.whole, first.size());
+        let origin = [0, 1].map(|i| ground.origin[i] + viewport.offset[i]);
+        let ground = Ground { origin, ..ground };
+        let [width, height] = first.size();
+        let over = Over {
+            view: shown,
+            place: [0.0, 0.0, width, height],
+            share: 1.0,
+        };
+        let reference = self.reference.as_ref().filter(|_| self.difference);
+        // What lies under decides only the ground, unless it is compared with.
+        let base = reference.unwrap_or(first);
+        let scale = [0, 1].map(|i| base.size()[i] / first.size()[i]);
+        let pane = Pane {
+            clip: [0.0, 0.0, viewport.size[0], viewport.size[1]],
+            ground: Ground {
+                scale: ground.scale / scale[0],
+                ..ground
+            },
+            first: base,
+            over: vec![Over {
+                place: [0.0, 0.0, width * scale[0], height * scale[1]],
+                ..over
+            }],
+            difference: reference.is_some(),
+        };
+        let tone = Tone {
+            gain: self.gain,
+            channel: 0,
+        };
+        overlay::placeholder(ui, &viewport, ground, first);
+        paint(ui, &self.gpu, &viewport, tone, &[pane]);
+    }
+
+    fn follow(&mut self, ui: &Ui, response: &egui::Response, view: Rect) {
+        let viewport = Viewport::new(ui, view);
+        let (size, picture) = (viewport.whole, self.candidates[0].view.size());
+        if response.clicked() || response.drag_started() {
+            response.request_focus();
+        }
+        if response.has_focus() {
+            keys::keep_arrows(ui, response.id);
+            match keys::zoom_or_pan(ui, view.size()) {
+                Some(Asked::Fit) => self.camera.fit(),
+                Some(Asked::Wish(wish)) => self.wish = Some(wish),
+                None => {}
+            }
+        }
+        let middle = size.map(|v| v / 2.0);
+        let scale = self.camera.scale(size, picture);
+        match self.wish.take() {
+            Some(Wish::Zoom(zoom)) => self.camera.zoom_around(middle, zoom, size, picture),
+            Some(Wish::Times(factor)) => {
+                self.camera
+                    .zoom_around(middle, scale * factor, size, picture);
+            }
+            Some(Wish::Pan(by)) => self.camera.pan(by, size, picture),
+            None => {}
+        }
+        if response.dragged() {
+            let by = response.drag_delta();
+            let by = [by.x, by.y].map(|v| f64::from(v) * viewport.per_point);
+            self.camera.pan(by, size, picture);
+        }
+        let pointer = response.hover_pos().map_or(middle, |p| {
+            let p = viewport.pixel(p);
+            [0, 1].map(|i| p[i] - viewport.offset[i])
+        });
+        if response.double_clicked() {
+            if self.camera.is_fit() {
+                self.camera.zoom_around(pointer, 1.0, size, picture);
+            } else {
+                self.camera.fit();
+            }
+        }
+        if response.contains_pointer() {
+            let (scroll, pinch) = ui.input(|i| (i.smooth_scroll_delta().y, i.zoom_delta()));
+            let factor = f64::from(pinch) * (f64::from(scroll) / 200.0).exp();
+            if factor != 1.0 {
+                let scale = self.camera.scale(size, picture);
+                self.camera
+                    .zoom_around(pointer, scale * factor, size, picture);
+            }
+        }
+    }
+
+    /// Fits the pictures to their cells.
+    pub fn fit(&mut self) {
+        self.camera.fit();
+    }
+
+    /// Shows `zoom` screen pixels a pixel of the first result.
+    pub fn zoom_to(&mut self, zoom: f64) {
+        self.wish = Some(Wish::Zoom(zoom));
+    }
+
+    /// Puts the grid's controls into a row.
+    pub fn bar(&mut self, ui: &mut Ui) {
+        if self.reference.is_some() {
+            ui.checkbox(&mut self.difference, "Difference to the reference");
+            if self.difference {
+                let label = ui.label("Gain");
+                let slider = egui::Slider::new(&mut self.gain, 1.0..=64.0)
+                    .logarithmic(true)
+                    .max_decimals(1)
+                    .prefix("×");
+                ui.add(slider).labelled_by(label.id);
+            }
+            ui.separator();
+        }
+        if ui.button("Fit").on_hover_text("0").clicked() {
+            self.fit();
+        }
+        for (label, zoom, key) in [("100 %", 1.0, "1"), ("200 %", 2.0, "2")] {
+            if ui.button(label).on_hover_text(key).clicked() {
+                self.zoom_to(zoom);
+            }
+        }
+    }
+}
+
+/// The figures as shown.
+fn figures(measured: &Measured) -> Option<String> {
+    match measured {
+        Measured::None => None,
+        Measured::Waiting => Some("measuring…".to_owned()),
+        Measured::Failed(_) => Some("cannot be compared".to_owned()),
+        Measured::Done(quality) => {
+            let psnr = if quality.psnr.is_finite() {
+                format!("{:.2} dB", quality.psnr)
+            } else {
+                "identical".to_owned()
+            };
+            let ssim = quality.ssim.map(|s| format!("   SSIM {s:.4}"));
+            Some(format!("PSNR {psnr}{}", ssim.unwrap_or_default()))
+        }
+    }
+}
+
+/// Columns and rows that show pictures of an aspect ratio largest.
+fn arrangement(count: usize, room: egui::Vec2, aspect: f32) -> (usize, usize) {
+    let shown = |columns: usize| {
+        let rows = count.div_ceil(columns);
+        let width = room.x / columns as f32 - GAP;
+        let height = room.y / rows as f32 - GAP - CAPTION;
+        width.min(height * aspect)
+    };
+    let columns = (1..=count.max(1))
+        .max_by(|&a, &b| shown(a).total_cmp(&shown(b)))
+        .unwrap_or(1);
+    (columns, count.div_ceil(columns))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_arranged_for_the_largest_pictures() {
+        let wide = vec2(1600.0, 800.0);
+        assert_eq!(arrangement(1, wide, 1.5), (1, 1));
+        assert_eq!(arrangement(2, wide, 1.5), (2, 1));
+        assert_eq!(arrangement(4, wide, 1.5), (2, 2));
+        assert_eq!(arrangement(2, vec2(600.0, 1200.0), 1.5), (1, 2));
+    }
+}

@@ -1,0 +1,28 @@
+//! Looking at pictures and comparing them.
+//!
+//! A [`PictureView`] is a picture with what the GPU holds of it; [`Viewer`] shows one before and
+//! after in several ways, [`CompareGrid`] any number of results of one picture.
+
+mod bar;
+mod camera;
+mod colour;
+mod gpu;
+mod grid;
+mod keys;
+mod levels;
+mod loader;
+mod metrics;
+mod overlay;
+mod paint;
+mod picture_view;
+mod readout;
+mod viewer;
+
+pub use camera::Camera;
+pub use gpu::Gpu;
+pub use grid::{Candidate, CompareGrid};
+pub use keys::KEYS;
+pub use metrics::Measured;
+pub use picture_view::PictureView;
+pub use readout::Under;
+pub use viewer::{Channel, Mode, Preview, Scene, Seen, Viewer};
