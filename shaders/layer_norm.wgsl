@@ -46,39 +46,38 @@ fn main(
     let token = folded(id, num) * ROW_LANES + local / COLUMN_LANES;
     let live = token < params.tokens;
 
+    var row: array<V, PER_LANE>;
     var total = V(0.0);
-    // Loads stand in no branch, so that they are in flight together.
-    let start = min(token, params.tokens - 1u) * CHANNELS;
-#for K PER_LANE
-    let c$K = lane + $Ku * COLUMN_LANES;
-    let at$K = start + min(c$K, CHANNELS - 1u);
-    var row$K = select(V(0.0), V(x[at$K]), live && c$K < CHANNELS);
-#if GATE
-    let gate$K = V(z[at$K]);
-#endif
-    total += row$K;
-#endfor
+    for (var k = 0u; k < PER_LANE; k++) {
+        let c = lane + k * COLUMN_LANES;
+        row[k] = V(0.0);
+        if (live && c < CHANNELS) {
+            row[k] = V(x[token * CHANNELS + c]);
+        }
+        total += row[k];
+    }
     let count = f32(CHANNELS * WIDTH);
     let mean = token_sum(0u, component_sum(total), local) / count;
 
     var squares = V(0.0);
-#for K PER_LANE
-    if (c$K < CHANNELS) {
-        row$K -= V(mean);
-        squares += row$K * row$K;
+    for (var k = 0u; k < PER_LANE; k++) {
+        row[k] -= V(mean);
+        if (lane + k * COLUMN_LANES < CHANNELS) {
+            squares += row[k] * row[k];
+        }
     }
-#endfor
     let variance = token_sum(1u, component_sum(squares), local) / count;
     let scale = 1.0 / sqrt(variance + EPSILON);
 
-#for K PER_LANE
-    if (live && c$K < CHANNELS) {
-        let n = row$K * scale * gamma[c$K] + beta[c$K];
+    for (var k = 0u; k < PER_LANE; k++) {
+        let c = lane + k * COLUMN_LANES;
+        if (live && c < CHANNELS) {
+            let n = row[k] * scale * gamma[c] + beta[c];
 #if GATE
-        y[at$K] = narrow5(n * gate(gate$K));
+            y[token * CHANNELS + c] = narrow5(n * gate(V(z[token * CHANNELS + c])));
 #else
-        y[at$K] = narrow4(n);
+            y[token * CHANNELS + c] = narrow4(n);
 #endif
+        }
     }
-#endfor
 }

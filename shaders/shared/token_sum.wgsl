@@ -1,8 +1,26 @@
 // Sums over the COLUMN_LANES lanes (a power of two up to 64) that share a
-// token in a workgroup of 256. Each lane reads groups of 8 instead of halving a
-// tree: one barrier up to 8 lanes, two up to 64.
-// A slot must not be used again before another slot's sum: consecutive sums
+// token in a workgroup of 256. With SUBGROUPS those lanes lie in one subgroup and exchange
+// values. Else each lane reads groups of 8 from workgroup memory instead of halving a
+// tree: one barrier up to 8 lanes, two up to 64; and then
+// a slot must not be used again before another slot's sum: consecutive sums
 // then need no barrier in between. SUMS is the number of slots.
+#if SUBGROUPS
+fn token_sum(slot: u32, value: f32, local: u32) -> f32 {
+    var sum = value;
+    for (var stride = 1u; stride < COLUMN_LANES; stride *= 2u) {
+        sum += subgroupShuffleXor(sum, stride);
+    }
+    return sum;
+}
+
+fn token_sum3(slot: u32, value: vec3<f32>, local: u32) -> vec3<f32> {
+    var sum = value;
+    for (var stride = 1u; stride < COLUMN_LANES; stride *= 2u) {
+        sum += subgroupShuffleXor(sum, stride);
+    }
+    return sum;
+}
+#else
 var<workgroup> token_sums: array<f32, SUMS * 512u>;
 
 // The lanes that are added in the step of this stride: x the first, y how many.
@@ -47,3 +65,4 @@ fn token_sum3(slot: u32, value: vec3<f32>, local: u32) -> vec3<f32> {
     }
     return sum;
 }
+#endif

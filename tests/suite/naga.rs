@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use naga::back::{hlsl, msl, spv};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, StorageAccess};
-use serpent_engine::backend::wgpu::dispatch::{Access, Dispatch};
+use serpent_engine::backend::wgpu::dispatch::{self, Access, Dispatch};
 use serpent_engine::backend::wgpu::lower::lower;
 use serpent_engine::backend::wgpu::shader;
 use serpent_engine::graph::{
@@ -116,8 +116,14 @@ fn variants() -> (Vec<Variant>, BTreeSet<String>) {
         // A picture that is a whole number of everything, and an odd batch of larger ones.
         for (batch, side) in [(1, 16), (3, 176)] {
             for graph in graphs(&config, batch, side) {
-                for node in &graph.nodes {
-                    let Ok(lowered) = lower(&graph, node, Default::default()) else {
+                // With subgroups, as most desktop cards have them, and without.
+                let nodes = graph.nodes.iter();
+                for (node, subgroups) in nodes.flat_map(|n| [(n, 0), (n, 32)]) {
+                    let has = dispatch::Capabilities {
+                        subgroups,
+                        ..Default::default()
+                    };
+                    let Ok(lowered) = lower(&graph, node, has) else {
                         missing.insert(format!("{} ({name})", node.op.name()));
                         continue;
                     };
@@ -206,11 +212,10 @@ fn check(text: &str, dispatch: Option<&Dispatch>) -> Result<(), String> {
     let module = naga::front::wgsl::parse_str(text).map_err(|e| e.emit_to_string(text))?;
     // Half floats only where a kernel says it needs them.
     let half = text.starts_with("enable f16;");
-    let capabilities = if half {
-        Capabilities::SHADER_FLOAT16
-    } else {
-        Capabilities::empty()
-    };
+    let mut capabilities = Capabilities::empty();
+    capabilities.set(Capabilities::SHADER_FLOAT16, half);
+    let subgroups = text.contains("subgroupShuffle");
+    capabilities.set(Capabilities::SUBGROUP, subgroups);
     let info = Validator::new(ValidationFlags::all(), capabilities)
         .validate(&module)
         .map_err(|e| e.emit_to_string(text))?;

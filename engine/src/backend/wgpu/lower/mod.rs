@@ -21,8 +21,7 @@ use crate::backend::BackendError;
 use crate::graph::{Graph, Node, Storage};
 
 /// The families whose kernels are the same on every device, in the order they are asked.
-const FAMILIES: [fn(&Graph, &Node) -> Option<Lowered>; 6] = [
-    norm::lower,
+const FAMILIES: [fn(&Graph, &Node) -> Option<Lowered>; 5] = [
     conv::lower,
     pointwise::lower,
     rearrange::lower,
@@ -41,6 +40,7 @@ pub fn lower(
 ) -> Result<Lowered, BackendError> {
     linear::lower(graph, node, capabilities)
         .or_else(|| scan::lower(graph, node, capabilities))
+        .or_else(|| norm::lower(graph, node, capabilities))
         .or_else(|| FAMILIES.iter().find_map(|family| family(graph, node)))
         .map(|lowered| with_storage(graph, lowered))
         .ok_or_else(|| BackendError::Refused {
