@@ -1,5 +1,4 @@
 // y[p, c] = f(b[c] + Σ_k w[c, k] · x[p + k, c]), zero outside the picture; f by ACTIVATION.
-// With FLIP the taps are mirrored: the gradient of the input, from gy and w.
 // With GRADIENT (gy [+ gy2, with PAIR]) · f'(..) instead of f(..): the gradient of the convolution's result.
 //
 // bindings: 1 x [batch, height, width, CHANNELS], 2 w [channels, 3, 3] (f32), 3 y as x,
@@ -34,6 +33,10 @@ struct Params {
 #endif
 #include depthwise_tap
 
+fn pixel(at: u32) -> V {
+    return V(x[at]);
+}
+
 // Tap k of every lane of channels: [k][lane].
 var<workgroup> taps: array<V, 9u * COLUMN_LANES>;
 
@@ -60,11 +63,7 @@ fn main(
     let first = (group % COLUMN_BLOCKS) * COLUMN_LANES;
     for (var i = local; i < 9u * COLUMN_LANES; i += 256u) {
         let channel = min(first + i % COLUMN_LANES, CHANNELS - 1u);
-#if FLIP
-        taps[i] = tap(channel, 8u - i / COLUMN_LANES);
-#else
         taps[i] = tap(channel, i / COLUMN_LANES);
-#endif
     }
     workgroupBarrier();
 

@@ -1,10 +1,11 @@
-// Partial sums of gw[c, k] = Σ_p gy[p, c] · x[p + k, c], zero outside the picture;
-// with BIAS of gb[c] = Σ_p gy[p, c] too.
+// The gradients of a depthwise 3×3 convolution, zero outside the picture:
+//   gx[p, c] = Σ_k gy[p − k, c] · w[c, k],
+// and partial sums of gw[c, k] = Σ_p gy[p − k, c] · x[p, c], with BIAS of gb[c] = Σ_p gy[p, c] too.
 //
-// bindings: 1 gy, 2 x [batch, height, width, CHANNELS] in V,
-//           3 partials [segments, channels·9 [+ channels]] (f32)
-// layout:   see shared/depthwise; a workgroup strides over places, each lane keeps
-//           its 9 sums in registers, rows are folded once at the end
+// bindings: 1 gy, 2 x [batch, height, width, CHANNELS] in V, 3 w [channels, 3, 3] (f32), 4 gx as x,
+//           5 partials [segments, channels·9 [+ channels]] (f32)
+// layout:   see shared/depthwise; a workgroup strides over places, each lane goes along a strip
+//           of gy, keeps its 9 sums in registers, rows are folded once at the end
 #include depthwise
 #include fold_rows
 
@@ -21,9 +22,16 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> gy: array<S1>;
 @group(0) @binding(2) var<storage, read> x: array<S2>;
-@group(0) @binding(3) var<storage, read_write> partials: array<f32>;
+@group(0) @binding(3) var<storage, read> w: array<f32>;
+@group(0) @binding(4) var<storage, read_write> gx: array<S4>;
+@group(0) @binding(5) var<storage, read_write> partials: array<f32>;
+#include depthwise_tap
 
-// Sum k of every lane of channels: [k][lane].
+fn pixel(at: u32) -> V {
+    return V(gy[at]);
+}
+
+// Tap or sum k of every lane of channels: [k][lane].
 var<workgroup> taps: array<V, 9u * COLUMN_LANES>;
 
 // Sums of a segment: gw, then gb.
@@ -50,17 +58,16 @@ fn main(
     let first = (group % COLUMN_BLOCKS) * COLUMN_LANES;
     let segment = group / COLUMN_BLOCKS;
     let channel = first + local % COLUMN_LANES;
+    for (var i = local; i < 9u * COLUMN_LANES; i += 256u) {
+        taps[i] = tap(min(first + i % COLUMN_LANES, CHANNELS - 1u), i / COLUMN_LANES);
+    }
+    workgroupBarrier();
     let items = params.batch * params.row_blocks * params.strips;
 
-    var g00 = V(0.0);
-    var g01 = V(0.0);
-    var g02 = V(0.0);
-    var g10 = V(0.0);
-    var g11 = V(0.0);
-    var g12 = V(0.0);
-    var g20 = V(0.0);
-    var g21 = V(0.0);
-    var g22 = V(0.0);
+#for K 9
+    let w$K = taps[local % COLUMN_LANES + $Ku * COLUMN_LANES];
+    var g$K = V(0.0);
+#endfor
     var bias = V(0.0);
     if (channel < CHANNELS) {
         for (var item = segment; item < items; item += params.segments) {
@@ -69,42 +76,47 @@ fn main(
                 continue;
             }
             let line = ((p.batch * params.height + p.row) * params.width) * CHANNELS + channel;
-            // Gradients of the outputs left of, at and right of the input column read.
+            // Gradients of the inputs left of and at the column of gy read, without it.
             var left = V(0.0);
             var centre = V(0.0);
+            // x left of and at that column, zero outside the strip.
+            var x_left = V(0.0);
+            var x_centre = V(0.0);
             var next = input_column(p, i32(p.begin) - 1, channel);
-            var after = V(gy[line + p.begin * CHANNELS]);
+            var x_next = V(x[line + p.begin * CHANNELS]);
             for (var column = i32(p.begin) - 1; column <= i32(p.end); column++) {
-                let right = select(V(0.0), after, column + 1 < i32(p.end));
-                after = V(gy[line + min(u32(column + 2), p.end - 1u) * CHANNELS]);
-#if BIAS
-                bias += right;
-#endif
                 let c = next;
+                let x_right = select(V(0.0), x_next, column + 1 < i32(p.end));
                 next = input_column(p, column + 1, channel);
-                g00 += right * c.above;
-                g10 += right * c.level;
-                g20 += right * c.below;
-                g01 += centre * c.above;
-                g11 += centre * c.level;
-                g21 += centre * c.below;
-                g02 += left * c.above;
-                g12 += left * c.level;
-                g22 += left * c.below;
-                left = centre;
-                centre = right;
+                x_next = V(x[line + min(u32(column + 2), p.end - 1u) * CHANNELS]);
+                g0 += x_left * c.below;
+                g3 += x_left * c.level;
+                g6 += x_left * c.above;
+                g1 += x_centre * c.below;
+                g4 += x_centre * c.level;
+                g7 += x_centre * c.above;
+                g2 += x_right * c.below;
+                g5 += x_right * c.level;
+                g8 += x_right * c.above;
+                x_left = x_centre;
+                x_centre = x_right;
+                if (column > i32(p.begin)) {
+                    gx[line + u32(column - 1) * CHANNELS] =
+                        narrow4(left + w0 * c.below + w3 * c.level + w6 * c.above);
+                }
+                left = centre + w1 * c.below + w4 * c.level + w7 * c.above;
+                centre = w2 * c.below + w5 * c.level + w8 * c.above;
+#if BIAS
+                bias += select(V(0.0), c.level, column >= i32(p.begin) && column < i32(p.end));
+#endif
             }
         }
     }
-    keep(0u, g00, local);
-    keep(1u, g01, local);
-    keep(2u, g02, local);
-    keep(3u, g10, local);
-    keep(4u, g11, local);
-    keep(5u, g12, local);
-    keep(6u, g20, local);
-    keep(7u, g21, local);
-    keep(8u, g22, local);
+    // The taps are in registers: their place takes the sums.
+    workgroupBarrier();
+#for K 9
+    keep($Ku, g$K, local);
+#endfor
     workgroupBarrier();
 
     // Written in the weights' own order, [channel][k].

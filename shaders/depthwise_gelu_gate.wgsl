@@ -30,6 +30,10 @@ struct Params {
 #endif
 #include depthwise_tap
 
+fn pixel(at: u32) -> V {
+    return V(x[at]);
+}
+
 // Tap k of every lane of channels of both halves: [half][k][lane].
 var<workgroup> taps: array<V, 18u * COLUMN_LANES>;
 

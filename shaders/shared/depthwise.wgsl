@@ -23,7 +23,7 @@ fn place(item: u32, row_lane: u32) -> Place {
     );
 }
 
-// The three inputs above, at and below a place in one picture column; zero outside.
+// The three inputs (`pixel`, which kernels define) above, at and below a place in one picture column; zero outside.
 struct Column {
     above: V,
     level: V,
@@ -39,9 +39,9 @@ fn input_column(p: Place, column: i32, channel: u32) -> Column {
     let inside = i32(nearest) == column;
     let first = p.row == 0u;
     let last = p.row + 1u >= params.height;
-    let above = V(x[at - select(line, 0u, first)]);
-    let level = V(x[at]);
-    let below = V(x[at + select(line, 0u, last)]);
+    let above = pixel(at - select(line, 0u, first));
+    let level = pixel(at);
+    let below = pixel(at + select(line, 0u, last));
     return Column(
         select(V(0.0), above, inside && !first),
         select(V(0.0), level, inside),

@@ -51,10 +51,9 @@ pub fn node_cost(graph: &Graph, node: &Node) -> Cost {
         Op::Conv3x3BackwardWeight => (tokens(0) * dims(0)[3] * dims(1)[3] * 9, 0, 0),
         Op::DepthwiseConv3x3 { .. }
         | Op::DepthwiseGeluGate { .. }
-        | Op::DepthwiseConv3x3BackwardInput
-        | Op::DepthwiseConv3x3BackwardWeight { .. }
         | Op::DepthwiseActivationBackward { .. }
         | Op::DepthwiseGeluGateBackward { .. } => (tokens(0) * dims(0)[3] * 9, 0, 0),
+        Op::DepthwiseConv3x3Backward { .. } => (2 * tokens(0) * dims(0)[3] * 9, 0, 0),
         Op::SelectiveScan(spec) => {
             let (flops, macs, exps) = scan(spec, 1);
             (macs, flops, exps)

@@ -192,17 +192,8 @@ fn adjoint(
         .collect();
     // The adjoint of a depthwise convolution whose result has the gradient `gc`.
     let depthwise = |graph: &mut Graph, gradients: &mut Gradients, gc: ValueId| {
-        if needs(x) {
-            let op = Op::DepthwiseConv3x3BackwardInput;
-            let gx = graph.apply(op, &[gc, i[1]], &label)?;
-            gradients.add(graph, x, gx)?;
-        }
-        let op = Op::DepthwiseConv3x3BackwardWeight { bias: i.len() > 2 };
-        let gs = graph.node(op, &[gc, x], &label)?;
-        for (&parameter, g) in i[1..].iter().zip(gs) {
-            gradients.add(graph, parameter, g)?;
-        }
-        Ok(())
+        let op = Op::DepthwiseConv3x3Backward { bias: i.len() > 2 };
+        zip(graph, gradients, op, &[gc, x, i[1]], i)
     };
     match node.op {
         Op::Linear {

@@ -165,10 +165,9 @@ pub enum Op {
     Conv3x3BackwardInput,
     /// `gy [B,H,W,O], x [B,H,W,I] → gw [O,I,3,3]`
     Conv3x3BackwardWeight,
-    /// `gy [B,H,W,C], w [C,1,3,3] → gx`
-    DepthwiseConv3x3BackwardInput,
-    /// `gy, x → gw [C,1,3,3], [gb [C]]`
-    DepthwiseConv3x3BackwardWeight {
+    /// `gy [B,H,W,C], x, w [C,1,3,3] → gx, gw, [gb [C]]`: both gradients come from the same
+    /// nine neighbours of `gy`.
+    DepthwiseConv3x3Backward {
         /// Whether `gb` is wanted.
         bias: bool,
     },
@@ -246,8 +245,7 @@ impl Op {
             Op::LayerNormSiluGateBackward => "LayerNormSiluGateBackward",
             Op::Conv3x3BackwardInput => "Conv3x3BackwardInput",
             Op::Conv3x3BackwardWeight => "Conv3x3BackwardWeight",
-            Op::DepthwiseConv3x3BackwardInput => "DepthwiseConv3x3BackwardInput",
-            Op::DepthwiseConv3x3BackwardWeight { .. } => "DepthwiseConv3x3BackwardWeight",
+            Op::DepthwiseConv3x3Backward { .. } => "DepthwiseConv3x3Backward",
             Op::DepthwiseActivationBackward { .. } => "DepthwiseActivationBackward",
             Op::DepthwiseGeluGateBackward { .. } => "DepthwiseGeluGateBackward",
             Op::ScaleRows => "ScaleRows",

@@ -284,17 +284,12 @@ pub fn infer(op: &Op, dims: &[&[usize]]) -> Result<Vec<Dims>, ShapeError> {
             }
             Ok(vec![vec![g[3], x[3], 3, 3]])
         }
-        Op::DepthwiseConv3x3BackwardInput => {
-            o.count(2)?;
-            let g = o.activation(0)?;
-            o.expect(1, &[g[3], 1, 3, 3])?;
-            Ok(vec![g.to_vec()])
-        }
-        Op::DepthwiseConv3x3BackwardWeight { bias } => {
-            o.count(2)?;
+        Op::DepthwiseConv3x3Backward { bias } => {
+            o.count(3)?;
             let g = o.activation(0)?;
             o.expect(1, &g)?;
-            let mut results = vec![vec![g[3], 1, 3, 3]];
+            o.expect(2, &[g[3], 1, 3, 3])?;
+            let mut results = vec![g.to_vec(), dims[2].to_vec()];
             if bias {
                 results.push(vec![g[3]]);
             }

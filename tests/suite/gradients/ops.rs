@@ -180,23 +180,16 @@ fn convolutions() {
             Adjoint(Op::SumTokens, vec![Gradient], vec![2]),
         ];
         check(Op::Conv3x3, &[&x, &[2, c, 3, 3], &[2]], &full, seed);
-        let depthwise = [
-            Adjoint(
-                Op::DepthwiseConv3x3BackwardInput,
-                vec![Gradient, Operand(1)],
-                vec![0],
-            ),
-            Adjoint(
-                Op::DepthwiseConv3x3BackwardWeight { bias: true },
-                vec![Gradient, Operand(0)],
-                vec![1, 2],
-            ),
-        ];
+        let depthwise = Adjoint(
+            Op::DepthwiseConv3x3Backward { bias: true },
+            vec![Gradient, Operand(0), Operand(1)],
+            vec![0, 1, 2],
+        );
         let op = Op::DepthwiseConv3x3 {
             bias: true,
             activation: None,
         };
-        check(op, &[&x, &[c, 1, 3, 3], &[c]], &depthwise, seed);
+        check(op, &[&x, &[c, 1, 3, 3], &[c]], &[depthwise], seed);
     }
 }
 

@@ -76,18 +76,7 @@ fn depthwise_conv3x3() {
 }
 
 #[test]
-fn depthwise_conv3x3_backward_input() {
-    for (i, [b, h, w]) in PICTURES.into_iter().enumerate() {
-        for c in DEPTHWISE {
-            let (gy, weight) = ([b, h, w, c], [c, 1, 3, 3]);
-            let op = Op::DepthwiseConv3x3BackwardInput;
-            parity(op, &[&gy, &weight], i as u64, 1e-4);
-        }
-    }
-}
-
-#[test]
-fn depthwise_conv3x3_backward_weight() {
+fn depthwise_conv3x3_backward() {
     // The last: more places than workgroups, so that workgroups stride.
     let pictures = PICTURES.into_iter().chain([[3, 513, 41]]);
     for (i, [b, h, w]) in pictures.enumerate() {
@@ -95,10 +84,10 @@ fn depthwise_conv3x3_backward_weight() {
             if h > 100 && c != 64 {
                 continue;
             }
-            let x = [b, h, w, c];
+            let (x, weight) = ([b, h, w, c], [c, 1, 3, 3]);
             for bias in [false, true] {
-                let op = Op::DepthwiseConv3x3BackwardWeight { bias };
-                parity(op, &[&x, &x], i as u64, 1e-4);
+                let op = Op::DepthwiseConv3x3Backward { bias };
+                parity(op, &[&x, &x, &weight], i as u64, 1e-4);
             }
         }
     }

@@ -42,7 +42,7 @@ const KERNELS: &[&[(&str, &str)]] = &[
         "conv3x3",
         "conv3x3_backward_weight",
         "depthwise_conv3x3",
-        "depthwise_conv3x3_backward_weight",
+        "depthwise_conv3x3_backward",
         "depthwise_gelu_gate",
     ),
     // pointwise

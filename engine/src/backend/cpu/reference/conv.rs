@@ -159,37 +159,32 @@ pub(super) fn depthwise_gelu_gate_backward<T: Real>(x: &[Tensor<'_, T>], bias: b
     })
 }
 
-/// `gy [B,H,W,C], w [C,1,3,3] → gx`
-pub(super) fn depthwise_backward_input<T: Real>(x: &[Tensor<'_, T>]) -> Vec<T> {
-    let [b, h, w, c] = x[0].bhwc();
-    map_rows(b * h * w, c, |pixel, gx| {
+/// `gy [B,H,W,C], x, w [C,1,3,3] → gx, gw, [gb [C]]`
+pub(super) fn depthwise_backward<T: Real>(x: &[Tensor<'_, T>], bias: bool) -> Vec<Vec<T>> {
+    let (gy, weight) = (x[0], x[2]);
+    let [b, h, w, c] = gy.bhwc();
+    let gx = map_rows(b * h * w, c, |pixel, gx| {
         for tap in 0..9 {
             let Some(from) = neighbour(pixel, tap, h, w) else {
                 continue;
             };
             for (i, gx) in gx.iter_mut().enumerate() {
-                *gx += x[1].at(i * 9 + 8 - tap) * x[0].at(from * c + i);
+                *gx += weight.at(i * 9 + 8 - tap) * gy.at(from * c + i);
             }
         }
-    })
-}
-
-/// `gy, x → gw [C,1,3,3], [gb [C]]`
-pub(super) fn depthwise_backward_weight<T: Real>(x: &[Tensor<'_, T>], bias: bool) -> Vec<Vec<T>> {
-    let (gy, x) = (x[0], x[1]);
-    let [b, h, w, c] = x.bhwc();
+    });
     let gw = map_rows(c, 9, |i, gw| {
         for pixel in 0..b * h * w {
             let g = gy.at(pixel * c + i);
             for (tap, gw) in gw.iter_mut().enumerate() {
                 if let Some(from) = neighbour(pixel, tap, h, w) {
-                    *gw += g * x.at(from * c + i);
+                    *gw += g * x[1].at(from * c + i);
                 }
             }
         }
     });
     match bias {
-        true => vec![gw, sum_tokens(&[gy])],
-        false => vec![gw],
+        true => vec![gx, gw, sum_tokens(&[gy])],
+        false => vec![gx, gw],
     }
 }

@@ -118,8 +118,7 @@ pub fn run_op<T: Real>(op: &Op, x: &[Tensor<'_, T>]) -> Vec<Vec<T>> {
         Op::DepthwiseConv3x3 { bias, activation } => {
             vec![conv::depthwise(x, bias, activation)]
         }
-        Op::DepthwiseConv3x3BackwardInput => vec![conv::depthwise_backward_input(x)],
-        Op::DepthwiseConv3x3BackwardWeight { bias } => conv::depthwise_backward_weight(x, bias),
+        Op::DepthwiseConv3x3Backward { bias } => conv::depthwise_backward(x, bias),
         Op::DepthwiseGeluGate { bias } => vec![conv::depthwise_gelu_gate(x, bias)],
         Op::DepthwiseActivationBackward {
             bias, activation, ..

@@ -14,6 +14,9 @@ const GRADIENT_STRIP: usize = 32;
 /// Workgroups that keep a large GPU busy.
 const ENOUGH_GROUPS: usize = 2048;
 
+/// The same for kernels with many registers, whose workgroups each leave partial sums.
+const ENOUGH_SUMMING_GROUPS: usize = 1024;
+
 /// Most 32-bit values of partial weight gradients.
 const PARTIALS: usize = 1 << 23;
 
@@ -31,9 +34,6 @@ pub(super) fn lower(graph: &Graph, node: &Node) -> Option<Lowered> {
             bias,
             &[("ACTIVATION", activation_code(activation))],
         ),
-        Op::DepthwiseConv3x3BackwardInput => {
-            depthwise(node, x, false, &[("FLIP", 1), ("ACTIVATION", 0)])
-        }
         Op::DepthwiseActivationBackward {
             bias,
             activation,
@@ -48,7 +48,7 @@ pub(super) fn lower(graph: &Graph, node: &Node) -> Option<Lowered> {
         }
         Op::DepthwiseGeluGate { bias } => depthwise_gelu_gate(node, x, bias, false),
         Op::DepthwiseGeluGateBackward { bias } => depthwise_gelu_gate(node, x, bias, true),
-        Op::DepthwiseConv3x3BackwardWeight { bias } => depthwise_backward_weight(node, x, bias),
+        Op::DepthwiseConv3x3Backward { bias } => depthwise_backward(node, x, bias),
         _ => return None,
     })
 }
@@ -250,25 +250,27 @@ fn depthwise_gelu_gate(node: &Node, x: &[usize], bias: bool, gradient: bool) -> 
     }
 }
 
-fn depthwise_backward_weight(node: &Node, x: &[usize], bias: bool) -> Lowered {
+fn depthwise_backward(node: &Node, x: &[usize], bias: bool) -> Lowered {
     let strips = Strips::new(x);
     let blocks = strips.lanes.column_blocks();
-    let segments = ENOUGH_GROUPS
+    // Each workgroup writes a row of partial sums: no more than fill the GPU.
+    let segments = ENOUGH_SUMMING_GROUPS
         .div_ceil(blocks)
-        .min(MAX_PARTIAL_ROWS)
         .min(strips.items(x[0]));
-    let parts: Vec<_> = node.outputs.iter().copied().zip([9 * x[3], x[3]]).collect();
+    let outs = node.outputs[1..].iter().copied();
+    let parts: Vec<_> = outs.zip([9 * x[3], x[3]]).collect();
     let row: usize = parts.iter().map(|(_, len)| len).sum();
     let mut lowered = Lowered::default();
     let partials = lowered.temporary(segments * row);
     let mut bindings = reads(node);
+    bindings.push((Operand::Value(node.outputs[0]), Access::Write));
     bindings.push((partials, Access::Write));
     let mut constants = strips.constants();
     constants.push(("BIAS", bias.into()));
     let mut params = strips.params(x);
     params.push(segments as u32);
     lowered.dispatches.push(Dispatch {
-        kernel: "depthwise_conv3x3_backward_weight",
+        kernel: "depthwise_conv3x3_backward",
         constants,
         bindings,
         params,
