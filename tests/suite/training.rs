@@ -4,12 +4,13 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
+use serpent_engine::backend::wgpu::WgpuBackend;
 use serpent_engine::backend::{Backend, StepSettings, TrainingState};
 use serpent_engine::checkpoint::SavedTraining;
 use serpent_engine::graph::{Loss, Op, differentiate, fuse, fuse_backward};
 use serpent_engine::network::{Network, NetworkConfig, Preset, initial_weights};
 use serpent_engine::train::{Log, LogLine};
-use serpent_tests::gpu;
+use serpent_tests::{gpu, gpu_half, gpu_tensor};
 
 use crate::program::command;
 
@@ -95,8 +96,18 @@ fn overfit(backend: &dyn Backend, steps: u64) -> (f64, f64) {
 
 #[test]
 fn a_tiny_network_learns_a_picture_by_heart() {
+    learns(gpu());
+}
+
+#[test]
+fn a_tiny_network_learns_a_picture_by_heart_in_16_bits() {
+    learns(gpu_half());
+    gpu_tensor().into_iter().for_each(learns);
+}
+
+fn learns(backend: &WgpuBackend) {
     let begun = std::time::Instant::now();
-    let (before, after) = overfit(gpu(), 150);
+    let (before, after) = overfit(backend, 150);
     println!(
         "{before:.2} dB, then {after:.2} dB in {:.1?}",
         begun.elapsed()
