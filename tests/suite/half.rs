@@ -27,8 +27,15 @@ fn wide() -> NetworkConfig {
     }
 }
 
-/// A network with its loss, differentiated, and operands for it.
-fn training(config: &NetworkConfig) -> (TrainingGraph, Vec<Vec<f32>>, Vec<Vec<f32>>, Vec<bool>) {
+/// A network with its loss, differentiated, and what it runs on.
+struct Task {
+    training: TrainingGraph,
+    inputs: Vec<Vec<f32>>,
+    weights: Vec<Vec<f32>>,
+    decay: Vec<bool>,
+}
+
+fn task(config: &NetworkConfig) -> Task {
     let mut network = Network::build(config, 1, 8, 12).unwrap();
     let weights = lively_weights(&network, 5);
     let out = network.graph.outputs[0];
@@ -42,8 +49,12 @@ fn training(config: &NetworkConfig) -> (TrainingGraph, Vec<Vec<f32>>, Vec<Vec<f3
     let loss = Op::Loss(Loss::Charbonnier { epsilon: 1e-3 });
     let loss = network.graph.apply(loss, &[out, target], "loss").unwrap();
     let decay = network.parameters.iter().map(|p| p.decay).collect();
-    let training = differentiate(network.graph, loss).unwrap();
-    (training, inputs, weights, decay)
+    Task {
+        training: differentiate(network.graph, loss).unwrap(),
+        inputs,
+        weights,
+        decay,
+    }
 }
 
 #[test]
@@ -74,7 +85,12 @@ fn results_stay_close_to_32_bits() {
 fn gradients_stay_close_to_32_bits() {
     // The other switches change no kernel of the backward pass.
     for config in variants().into_iter().skip(2).chain([wide()]) {
-        let (training, inputs, weights, decay) = training(&config);
+        let Task {
+            training,
+            inputs,
+            weights,
+            decay,
+        } = task(&config);
         let mut graph = training.graph.clone();
         graph.outputs = training.gradients.iter().map(|&(_, g)| g).collect();
         let (slices, operands): (Vec<&[f32]>, Vec<&[f32]>) = (
