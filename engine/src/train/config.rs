@@ -113,6 +113,13 @@ pub struct DataSettings {
     /// Crops a step.
     #[serde(default = "DataSettings::default_batch")]
     pub batch: usize,
+    /// Pixels around a crop that are degraded with it and then cut off, so that blurs and
+    /// resizing see what really lies there; half a filter's length is enough.
+    #[serde(default)]
+    pub margin: usize,
+    /// Share of the crops that are one colour or a ramp instead of a photograph, 0 to 1.
+    #[serde(default)]
+    pub flat: f64,
     /// Threads that prepare batches; 0: one a core.
     #[serde(default)]
     pub threads: usize,
@@ -277,6 +284,7 @@ impl TrainConfig {
             ("steps", self.steps, 1, u64::MAX),
             ("data.crop", self.data.crop as u64, multiple as u64, 2048),
             ("data.batch", self.data.batch as u64, 1, 4096),
+            ("data.margin", self.data.margin as u64, 0, 256),
             ("data.threads", self.data.threads as u64, 0, 1024),
             ("intervals.log", self.intervals.log, 1, 10_000),
             ("intervals.validate", self.intervals.validate, 1, u64::MAX),
@@ -306,6 +314,7 @@ impl TrainConfig {
                 0.0,
                 1.0,
             ),
+            ("data.flat", self.data.flat, 0.0, 1.0),
             ("optimiser.betas[0]", o.betas[0], 0.0, 0.999_999),
             ("optimiser.betas[1]", o.betas[1], 0.0, 0.999_999),
             ("optimiser.epsilon", o.epsilon, 1e-12, 1.0),
@@ -416,6 +425,8 @@ mod tests {
         for (extra, expected) in [
             ("crap = 3", "crap"),
             ("crop = 130", "multiple of 8"),
+            ("margin = 300", "data.margin is 300"),
+            ("flat = 1.5", "data.flat is 1.5"),
             ("crop = 0", "data.crop is 0"),
             ("batch = 0", "data.batch is 0"),
             (

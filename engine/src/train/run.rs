@@ -189,7 +189,7 @@ fn load_photos(config: &TrainConfig, events: &mut dyn FnMut(Event)) -> Result<Ph
         .iter()
         .map(|f| config.resolve(f))
         .collect();
-    let least = config.data.crop * config.network.config().scale;
+    let least = (config.data.crop + 2 * config.data.margin) * config.network.config().scale;
     let mut photos = Photos::load(&folders, least)?;
     for (path, reason) in std::mem::take(&mut photos.skipped) {
         events(Event::Skipped { path, reason });

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
 
 use super::TrainError;
 use super::config::TrainConfig;
@@ -31,6 +32,10 @@ pub struct Sampler {
     degradations: Vec<Degradation>,
     seed: u64,
     crop: usize,
+    /// Pixels of the input on every side that are degraded and then cut off.
+    margin: usize,
+    /// Share of the crops that are no photograph but one colour or a ramp.
+    flat: f64,
     scale: usize,
     batch: usize,
     noise_map: bool,
@@ -51,6 +56,8 @@ impl Sampler {
             degradations: config.degradations.clone(),
             seed: config.seed,
             crop: config.data.crop,
+            margin: config.data.margin,
+            flat: config.data.flat,
             scale: network.scale,
             batch: config.data.batch,
             noise_map: network.noise_map,
@@ -66,23 +73,38 @@ impl Sampler {
             input: Vec::with_capacity(self.batch * self.crop * self.crop * 4),
             target: Vec::with_capacity(self.batch * (self.crop * self.scale).pow(2) * 3),
         };
+        let channels = 3 + usize::from(self.noise_map);
+        let side = self.crop + 2 * self.margin;
         for sample in 0..self.batch as u64 {
             let clean = self.clean_crop(step, sample)?;
-            batch.target.extend_from_slice(clean.samples());
             let mut rng = rng(self.seed, step, sample, Purpose::Degrade);
             let input = network_input(&clean, &self.degradations, self.noise_map, &mut rng)?;
-            let expected = self.crop * self.crop * (3 + usize::from(self.noise_map));
-            if input.samples.len() != expected {
+            if (input.width, input.height) != (side, side) {
                 return Err(size_error(&input, self.scale));
             }
-            batch.input.extend(input.samples);
+            trim(
+                &mut batch.input,
+                &input.samples,
+                side,
+                channels,
+                self.margin,
+            );
+            let (side, margin) = (side * self.scale, self.margin * self.scale);
+            trim(&mut batch.target, clean.samples(), side, 3, margin);
         }
         Ok(batch)
     }
 
-    /// A square of a photograph, turned one of eight ways.
+    /// A square of a photograph, turned one of eight ways, or now and then something flat;
+    /// margin included.
     fn clean_crop(&self, step: u64, sample: u64) -> Result<Rgb32, TrainError> {
-        let side = self.crop * self.scale;
+        let side = (self.crop + 2 * self.margin) * self.scale;
+        let square =
+            |samples| Rgb32::new(side, side, samples).map_err(|e| TrainError::Data(e.to_string()));
+        let mut choice = rng(self.seed, step, sample, Purpose::Choice);
+        if choice.random_bool(self.flat) {
+            return square(flat(side, &mut choice));
+        }
         let mut rng = rng(self.seed, step, sample, Purpose::Crop);
         let total = self.cumulative.last().copied().unwrap_or(0);
         if total == 0 {
@@ -93,9 +115,35 @@ impl Sampler {
         let photo = &self.photos.photos[index];
         let x = rng.random_range(0..=photo.width - side);
         let y = rng.random_range(0..=photo.height - side);
-        let samples = turned_crop(photo, x, y, side, rng.random_range(0..8));
-        Rgb32::new(side, side, samples).map_err(|e| TrainError::Data(e.to_string()))
+        square(turned_crop(photo, x, y, side, rng.random_range(0..8)))
     }
+}
+
+/// Appends the inside of a square of `side` pixels, without `margin` of them on every side.
+fn trim(to: &mut Vec<f32>, samples: &[f32], side: usize, channels: usize, margin: usize) {
+    let inside = margin * channels..(side - margin) * channels;
+    let rows = samples.chunks_exact(side * channels);
+    for row in rows.skip(margin).take(side - 2 * margin) {
+        to.extend_from_slice(&row[inside.clone()]);
+    }
+}
+
+/// One colour, or as often a ramp from one colour to another in any direction: what skies and
+/// walls are made of, and where a restored picture must not drift.
+fn flat(side: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
+    let mut colour = || [0; 3].map(|_| rng.random::<f32>());
+    let (from, to) = (colour(), colour());
+    let (dy, dx) = (std::f32::consts::TAU * rng.random::<f32>()).sin_cos();
+    let steep = if rng.random_bool(0.5) { 0.0 } else { 1.0 };
+    let half = side as f32 / 2.0;
+    let pixels = (0..side * side).flat_map(|i| {
+        // Along the direction, from −√2/2 to √2/2 in the corners.
+        let (x, y) = ((i % side) as f32 - half, (i / side) as f32 - half);
+        let along = steep * (x * dx + y * dy) / side as f32;
+        let t = 0.5 + along / std::f32::consts::SQRT_2;
+        [0, 1, 2].map(|c| from[c] + t * (to[c] - from[c]))
+    });
+    pixels.collect()
 }
 
 /// The square at (x, y), one of its eight turns: bit 0 transposes, bit 1 mirrors, bit 2 turns upside down.
@@ -131,7 +179,7 @@ pub(super) fn network_input(
     clean: &Rgb32,
     degradations: &[Degradation],
     noise_map: bool,
-    rng: &mut rand_chacha::ChaCha8Rng,
+    rng: &mut ChaCha8Rng,
 ) -> Result<NetworkInput, TrainError> {
     let degraded =
         apply_all(degradations, clean, rng).map_err(|e| TrainError::Degradation(e.to_string()))?;

@@ -33,6 +33,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::degrade::{Degradation, Range};
 use super::*;
 use crate::backend::{
     Backend, BackendError, Executable, Model, StepReport, StepSettings, Trainer, TrainingState,
@@ -478,6 +479,76 @@ fn the_noise_map_tells_the_level() {
     }
     let sigma = (squares / batch.target.len() as f32).sqrt();
     assert!((sigma - 0.1).abs() < 0.005, "{sigma}");
+}
+
+/// With a margin, a blur sees the photograph beyond the crop: away from the photograph's own
+/// edges it is the whole photograph's blur, cut.
+#[test]
+fn a_margin_keeps_mirrors_out_of_blurs() {
+    let (folder, mut config) = scene();
+    config.degradations = vec![Degradation::GaussianBlur {
+        sigma: Range::new(2.0, 2.0),
+        taps: 13,
+    }];
+    // A ramp: blurred, it stays what it is, unless its edges are mirrored.
+    let ramp = image::RgbImage::from_fn(64, 64, |x, y| image::Rgb([4 * x as u8, 4 * y as u8, 9]));
+    let only = folder.path().join("ramp");
+    std::fs::create_dir(&only).unwrap();
+    ramp.save(only.join("ramp.png")).unwrap();
+    let worst = |margin: usize| {
+        config.data.margin = margin;
+        let photos = Photos::load(std::slice::from_ref(&only), 16 + 2 * margin).unwrap();
+        let batch = Sampler::new(&config, Arc::new(photos)).batch(1).unwrap();
+        assert_eq!(batch.input.len(), 3 * 16 * 16 * 3);
+        let pairs = batch.input.iter().zip(&batch.target);
+        pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    };
+    let mut worst = worst;
+    assert!(worst(6) < 1e-5);
+    assert!(worst(0) > 1e-3);
+}
+
+#[test]
+fn some_crops_are_flat_when_asked() {
+    let (folder, mut config) = scene();
+    config.degradations.clear();
+    let photos = Arc::new(Photos::load(&[folder.path().join("photos")], 16).unwrap());
+    let without = Sampler::new(&config, photos.clone());
+    config.data.flat = 0.5;
+    let sampler = Sampler::new(&config, photos);
+    let (mut flat, mut ramps, mut photographs) = (0, 0, 0);
+    for step in 0..40 {
+        for crop in sampler.batch(step).unwrap().target.chunks(16 * 16 * 3) {
+            assert!(crop.iter().all(|v| (0.0..=1.0).contains(v)));
+            let same = crop.chunks(3).all(|p| p == &crop[..3]);
+            // A ramp has no second difference along a row.
+            let bend = crop.chunks(16 * 3).flat_map(|row| {
+                (3..15 * 3).map(|i| (row[i - 3] - 2.0 * row[i] + row[i + 3]).abs())
+            });
+            let straight = bend.fold(0.0, f32::max) < 1e-5;
+            match (same, straight) {
+                (true, _) => flat += 1,
+                (false, true) => ramps += 1,
+                (false, false) => photographs += 1,
+            }
+        }
+    }
+    assert!(
+        flat > 15 && ramps > 15 && photographs > 30,
+        "{flat} {ramps} {photographs}"
+    );
+    // The photographs are those there would be anyway.
+    let crops = |sampler: &Sampler| -> Vec<Vec<f32>> {
+        let batches = (0..40).map(|step| sampler.batch(step).unwrap().target);
+        let each = batches.flat_map(|t| {
+            t.chunks(16 * 16 * 3)
+                .map(<[f32]>::to_vec)
+                .collect::<Vec<_>>()
+        });
+        each.collect()
+    };
+    let pairs = crops(&sampler).into_iter().zip(crops(&without));
+    assert_eq!(pairs.filter(|(a, b)| a == b).count(), photographs);
 }
 
 /// Speed of the data pipeline on one core, printed; a bound that only a mistake misses.
