@@ -16,4 +16,5 @@ mod restore;
 mod runtime;
 mod trainer;
 mod training;
+mod view;
 mod window;

@@ -2,7 +2,8 @@
 
 use egui::{ComboBox, Slider, Ui};
 
-use super::viewer::{Channel, Mode, Scene, Viewer};
+use super::scene::{Channel, Mode, Scene};
+use super::viewer::Viewer;
 
 impl Viewer {
     /// Puts the view's controls into a row.
@@ -53,8 +54,7 @@ impl Viewer {
         if ui.button("−").on_hover_text("Zoom out (−)").clicked() {
             self.zoom_by(0.8);
         }
-        let text = percent(self.zoom());
-        ui.add_sized([52.0, 18.0], egui::Label::new(text).selectable(false));
+        zoom_label(ui, self.zoom());
         if ui.button("+").on_hover_text("Zoom in (+)").clicked() {
             self.zoom_by(1.25);
         }
@@ -69,8 +69,17 @@ impl Viewer {
     }
 }
 
+/// The zoom in force, in a place of fixed width.
+pub(super) fn zoom_label(ui: &mut Ui, zoom: f64) {
+    let text = percent(zoom);
+    let label = egui::Label::new(&text).selectable(false);
+    let response = ui.add_sized([52.0, 18.0], label);
+    response
+        .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, format!("Zoom {text}")));
+}
+
 /// Whole per cent; below 10 with a decimal.
-pub(super) fn percent(zoom: f64) -> String {
+fn percent(zoom: f64) -> String {
     let percent = zoom * 100.0;
     if percent < 9.95 {
         format!("{percent:.1} %")

@@ -60,17 +60,21 @@ impl Camera {
     /// Where the picture lies in a viewport.
     pub(super) fn ground(&self, viewport: [f64; 2], picture: [f64; 2]) -> Ground {
         let scale = self.scale(viewport, picture);
-        let centre = kept(self.centre, viewport, picture, scale);
         // Whole screen pixels, so that 100 % is sharp.
-        let origin = [0, 1].map(|i| (viewport[i] / 2.0 - centre[i] * picture[i] * scale).round());
+        let origin =
+            [0, 1].map(|i| (viewport[i] / 2.0 - self.centre[i] * picture[i] * scale).round());
         Ground { origin, scale }
     }
 
-    /// Moves the picture by screen pixels.
+    /// Moves the picture by screen pixels, up to its edges.
     pub fn pan(&mut self, by: [f64; 2], viewport: [f64; 2], picture: [f64; 2]) {
         let scale = self.scale(viewport, picture);
         let moved = [0, 1].map(|i| self.centre[i] - by[i] / (picture[i] * scale));
-        self.centre = kept(moved, viewport, picture, scale);
+        self.centre = [0, 1].map(|i| {
+            let (low, high) = filled(viewport[i], picture[i] * scale);
+            // Where zooming left a gap, panning may close it but not widen it.
+            moved[i].clamp(low.min(self.centre[i]), high.max(self.centre[i]))
+        });
     }
 
     /// Sets the zoom while the picture's point at `fixed`, screen pixels of the viewport, stays.
@@ -83,25 +87,34 @@ impl Camera {
     ) {
         let old = self.scale(viewport, picture);
         let new = zoom.clamp(*ZOOM_RANGE.start(), *ZOOM_RANGE.end());
-        let moved = [0, 1].map(|i| {
+        self.centre = [0, 1].map(|i| {
             let from_middle = fixed[i] - viewport[i] / 2.0;
-            self.centre[i] + from_middle / picture[i] * (1.0 / old - 1.0 / new)
+            let moved = self.centre[i] + from_middle / picture[i] * (1.0 / old - 1.0 / new);
+            let (low, high) = if new > old {
+                (0.0, 1.0)
+            } else {
+                filled(viewport[i], picture[i] * new)
+            };
+            moved.clamp(low, high)
         });
-        self.centre = kept(moved, viewport, picture, new);
         self.zoom = Some(new);
+    }
+
+    /// Leaves no more empty room than there must be, after the view's size has changed.
+    pub(super) fn settle(&mut self, viewport: [f64; 2], picture: [f64; 2]) {
+        let scale = self.scale(viewport, picture);
+        self.centre = [0, 1].map(|i| {
+            let (low, high) = filled(viewport[i], picture[i] * scale);
+            self.centre[i].clamp(low, high)
+        });
     }
 }
 
-/// The picture never leaves the view; one smaller than the view stays in its middle.
-fn kept(centre: [f64; 2], viewport: [f64; 2], picture: [f64; 2], scale: f64) -> [f64; 2] {
-    [0, 1].map(|i| {
-        let half = viewport[i] / (2.0 * picture[i] * scale);
-        if half >= 0.5 {
-            0.5
-        } else {
-            centre[i].clamp(half, 1.0 - half)
-        }
-    })
+/// The centres at which a picture of `length` screen pixels fills the view, or at which it is in
+/// its middle if it is smaller.
+fn filled(view: f64, length: f64) -> (f64, f64) {
+    let half = (view / (2.0 * length)).min(0.5);
+    (half, 1.0 - half)
 }
 
 #[cfg(test)]

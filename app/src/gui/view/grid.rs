@@ -5,19 +5,21 @@ use std::sync::Arc;
 use egui::{Align, Button, Layout, Rect, RichText, Sense, Ui, UiBuilder, vec2};
 use serpent_engine::image::Picture;
 
+use super::bar::zoom_label;
 use super::camera::{Camera, Ground};
 use super::gpu::Gpu;
-use super::keys::{self, Asked};
+use super::keys;
 use super::metrics::{Measured, Meter};
 use super::overlay;
 use super::paint::{Over, Pane, Tone, Viewport, paint};
 use super::picture_view::PictureView;
-use super::viewer::{Wish, backdrop};
+use super::steer::{Sizes, Wish, steer};
+use super::viewer::backdrop;
 
 /// Points between cells.
-const GAP: f32 = 8.0;
+const GAP: f32 = 16.0;
 /// Height of a cell's captions in points.
-const CAPTION: f32 = 46.0;
+const CAPTION: f32 = 50.0;
 
 /// A result in the grid.
 pub struct Candidate {
@@ -47,6 +49,8 @@ pub struct CompareGrid {
     meter: Meter,
     camera: Camera,
     wish: Option<Wish>,
+    /// Sizes in the last frame.
+    sizes: Option<Sizes>,
     winner: Option<u64>,
     next_id: u64,
     /// Shows how far each candidate is from the reference instead of the candidate.
@@ -66,10 +70,11 @@ impl CompareGrid {
             meter: Meter::start(gpu.ctx().clone()),
             camera: Camera::default(),
             wish: None,
+            sizes: None,
             winner: None,
             next_id: 0,
             difference: false,
-            gain: 8.0,
+            gain: 4.0,
         }
     }
 
@@ -181,17 +186,21 @@ impl CompareGrid {
         let ratio = first.view.size();
         let aspect = (ratio[0] / ratio[1]) as f32;
         let (columns, rows) = arrangement(self.candidates.len(), room.size(), aspect);
+        // Whole screen pixels, so that all cells are equally large.
+        let per_point = ui.ctx().pixels_per_point();
+        let whole = |v: f32| (v * per_point).floor() / per_point;
         let cell = vec2(
-            (room.width() - GAP * (columns + 1) as f32) / columns as f32,
-            (room.height() - GAP * (rows + 1) as f32) / rows as f32,
+            whole((room.width() - GAP * (columns + 1) as f32) / columns as f32),
+            whole((room.height() - GAP * (rows + 1) as f32) / rows as f32),
         );
+        let gap = whole(GAP);
         let showing_original = self.original.is_some()
             && ui.memory(|m| m.focused()).is_none()
             && ui.input(|i| i.key_down(egui::Key::Backslash));
         let best = self.best();
         for i in 0..self.candidates.len() {
             let place = vec2((i % columns) as f32, (i / columns) as f32);
-            let corner = room.min + vec2(GAP, GAP) + place * (cell + vec2(GAP, GAP));
+            let corner = room.min + vec2(gap, gap) + place * (cell + vec2(gap, gap));
             self.cell(
                 ui,
                 i,
@@ -227,7 +236,13 @@ impl CompareGrid {
         if picked {
             let stroke = egui::Stroke::new(2.0, ui.visuals().selection.bg_fill);
             ui.painter()
-                .rect_stroke(rect.expand(3.0), 5.0, stroke, egui::StrokeKind::Outside);
+                .rect_stroke(rect.expand(6.0), 6.0, stroke, egui::StrokeKind::Outside);
+        }
+        if response.has_focus() {
+            overlay::focus(ui, view);
+            if ui.input(|i| i.key_pressed(egui::Key::Enter)) {
+                self.pick(Some(index));
+            }
         }
         let header = rect.with_max_y(rect.top() + CAPTION - 4.0);
         let mut header = ui.new_child(UiBuilder::new().max_rect(header));
@@ -245,7 +260,7 @@ impl CompareGrid {
         ui.horizontal(|ui| {
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 let text = if picked { "Picked" } else { "Pick" };
-                let button = ui.add(Button::selectable(picked, text));
+                let button = ui.add(Button::new(text).selected(picked));
                 button.widget_info(|| {
                     let label = format!("{text} {}", candidate.title);
                     egui::WidgetInfo::selected(egui::Role::Button, true, picked, label)
@@ -267,7 +282,7 @@ impl CompareGrid {
                     }
                 }
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                    let text = RichText::new(&candidate.detail).weak().size(12.0);
+                    let text = RichText::new(&candidate.detail).size(12.0);
                     ui.add(egui::Label::new(text).truncate());
                 });
             });
@@ -284,91 +299,65 @@ impl CompareGrid {
             .unwrap_or(&candidate.view);
         let viewport = Viewport::new(ui, view);
         // All share the first one's ground, whatever their number of pixels.
-        let first = &self.candidates[0].view;
-        let ground = self.camera.ground(viewport.whole, first.size());
+        let first = self.candidates[0].view.size();
+        let ground = self.camera.ground(viewport.whole, first);
         let origin = [0, 1].map(|i| ground.origin[i] + viewport.offset[i]);
-        let ground = Ground { origin, ..ground };
-        let [width, height] = first.size();
-        let over = Over {
+        let reference = self.reference.as_ref().filter(|_| self.difference);
+        let base = reference.unwrap_or(shown);
+        let [width, height] = base.size();
+        let over = reference.map(|_| Over {
             view: shown,
             place: [0.0, 0.0, width, height],
             share: 1.0,
+        });
+        let ground = Ground {
+            origin,
+            scale: ground.scale * first[0] / width,
         };
-        let reference = self.reference.as_ref().filter(|_| self.difference);
-        // What lies under decides only the ground, unless it is compared with.
-        let base = reference.unwrap_or(first);
-        let scale = [0, 1].map(|i| base.size()[i] / first.size()[i]);
         let pane = Pane {
             clip: [0.0, 0.0, viewport.size[0], viewport.size[1]],
-            ground: Ground {
-                scale: ground.scale / scale[0],
-                ..ground
-            },
+            ground,
             first: base,
-            over: vec![Over {
-                place: [0.0, 0.0, width * scale[0], height * scale[1]],
-                ..over
-            }],
+            over: over.into_iter().collect(),
             difference: reference.is_some(),
         };
         let tone = Tone {
             gain: self.gain,
             channel: 0,
         };
-        overlay::placeholder(ui, &viewport, ground, first);
+        overlay::placeholder(ui, &viewport, ground, base);
         paint(ui, &self.gpu, &viewport, tone, &[pane]);
     }
 
     fn follow(&mut self, ui: &Ui, response: &egui::Response, view: Rect) {
         let viewport = Viewport::new(ui, view);
-        let (size, picture) = (viewport.whole, self.candidates[0].view.size());
+        let sizes = Sizes {
+            viewport: viewport.whole,
+            picture: self.candidates[0].view.size(),
+        };
+        if self.sizes != Some(sizes) {
+            self.camera.settle(sizes.viewport, sizes.picture);
+            self.sizes = Some(sizes);
+        }
         if response.clicked() || response.drag_started() {
             response.request_focus();
         }
         if response.has_focus() {
             keys::keep_arrows(ui, response.id);
-            match keys::zoom_or_pan(ui, view.size()) {
-                Some(Asked::Fit) => self.camera.fit(),
-                Some(Asked::Wish(wish)) => self.wish = Some(wish),
-                None => {}
-            }
+            self.wish = keys::zoom_or_pan(ui, view.size()).or(self.wish);
         }
-        let middle = size.map(|v| v / 2.0);
-        let scale = self.camera.scale(size, picture);
-        match self.wish.take() {
-            Some(Wish::Zoom(zoom)) => self.camera.zoom_around(middle, zoom, size, picture),
-            Some(Wish::Times(factor)) => {
-                self.camera
-                    .zoom_around(middle, scale * factor, size, picture);
-            }
-            Some(Wish::Pan(by)) => self.camera.pan(by, size, picture),
-            None => {}
-        }
-        if response.dragged() {
-            let by = response.drag_delta();
-            let by = [by.x, by.y].map(|v| f64::from(v) * viewport.per_point);
-            self.camera.pan(by, size, picture);
-        }
-        let pointer = response.hover_pos().map_or(middle, |p| {
+        let place = |p| {
             let p = viewport.pixel(p);
             [0, 1].map(|i| p[i] - viewport.offset[i])
-        });
-        if response.double_clicked() {
-            if self.camera.is_fit() {
-                self.camera.zoom_around(pointer, 1.0, size, picture);
-            } else {
-                self.camera.fit();
-            }
-        }
-        if response.contains_pointer() {
-            let (scroll, pinch) = ui.input(|i| (i.smooth_scroll_delta().y, i.zoom_delta()));
-            let factor = f64::from(pinch) * (f64::from(scroll) / 200.0).exp();
-            if factor != 1.0 {
-                let scale = self.camera.scale(size, picture);
-                self.camera
-                    .zoom_around(pointer, scale * factor, size, picture);
-            }
-        }
+        };
+        let wish = self.wish.take();
+        steer(&mut self.camera, wish, ui, response, sizes, place);
+    }
+
+    /// The zoom in force, in screen pixels a pixel of the first result.
+    pub fn zoom(&self) -> f64 {
+        let scale = |s: Sizes| self.camera.scale(s.viewport, s.picture);
+        self.sizes.map_or(1.0, scale)
     }
 
     /// Fits the pictures to their cells.
@@ -395,6 +384,7 @@ impl CompareGrid {
             }
             ui.separator();
         }
+        zoom_label(ui, self.zoom());
         if ui.button("Fit").on_hover_text("0").clicked() {
             self.fit();
         }

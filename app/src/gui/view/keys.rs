@@ -2,7 +2,9 @@
 
 use egui::{EventFilter, Id, Key, Modifiers, Response, Ui};
 
-use super::viewer::{Mode, Scene, Viewer, Wish};
+use super::scene::{Mode, Scene};
+use super::steer::Wish;
+use super::viewer::Viewer;
 
 /// Keys and what they do, for the help.
 pub const KEYS: &[(&str, &str)] = &[
@@ -34,13 +36,8 @@ pub(super) fn follow(viewer: &mut Viewer, ui: &Ui, response: &Response, scene: &
         viewer.peeking = false;
         return;
     }
-    if let Some(wish) = zoom_or_pan(ui, response.rect.size()) {
-        match wish {
-            Asked::Fit => viewer.fit(),
-            Asked::Wish(wish) => viewer.wish = Some(wish),
-        }
-    }
-    viewer.peeking = scene.after.is_some() && ui.input(|i| i.key_down(Key::Backslash));
+    viewer.wish = zoom_or_pan(ui, response.rect.size()).or(viewer.wish);
+    viewer.peeking = scene.has_result() && ui.input(|i| i.key_down(Key::Backslash));
     for (key, mode) in [
         (Key::S, Mode::Split),
         (Key::D, Mode::SideBySide),
@@ -58,16 +55,10 @@ pub(super) fn follow(viewer: &mut Viewer, ui: &Ui, response: &Response, scene: &
     }
 }
 
-/// What keys ask of a view.
-pub(super) enum Asked {
-    Fit,
-    Wish(Wish),
-}
-
 /// Zooming and panning by keys; `view` is the view's size in points.
-pub(super) fn zoom_or_pan(ui: &Ui, view: egui::Vec2) -> Option<Asked> {
+pub(super) fn zoom_or_pan(ui: &Ui, view: egui::Vec2) -> Option<Wish> {
     if pressed(ui, Key::Num0) {
-        return Some(Asked::Fit);
+        return Some(Wish::Fit);
     }
     for (key, zoom) in [
         (Key::Num1, 1.0),
@@ -76,12 +67,12 @@ pub(super) fn zoom_or_pan(ui: &Ui, view: egui::Vec2) -> Option<Asked> {
         (Key::Num8, 8.0),
     ] {
         if pressed(ui, key) {
-            return Some(Asked::Wish(Wish::Zoom(zoom)));
+            return Some(Wish::Zoom(zoom));
         }
     }
     for (key, factor) in [(Key::Plus, 1.25), (Key::Equals, 1.25), (Key::Minus, 0.8)] {
         if pressed(ui, key) {
-            return Some(Asked::Wish(Wish::Times(factor)));
+            return Some(Wish::Times(factor));
         }
     }
     let whole = ui.input(|i| i.modifiers.shift);
@@ -95,7 +86,7 @@ pub(super) fn zoom_or_pan(ui: &Ui, view: egui::Vec2) -> Option<Asked> {
     ]
     .into_iter()
     .find(|&(key, _)| pressed(ui, key))
-    .map(|(_, by)| Asked::Wish(Wish::Pan(by)))
+    .map(|(_, by)| Wish::Pan(by))
 }
 
 /// Arrow keys stay with the widget instead of moving the focus.

@@ -175,7 +175,7 @@ impl Levels {
     /// A tile; its level must be there.
     pub fn tile(&self, key: Key) -> Texels {
         self.cut(key, |x, y| match key.level {
-            0 => pixel(&self.picture, x, y),
+            0 => self.saved(pixel(&self.picture, x, y)),
             l if l < FIRST_STORED => averaged(&self.picture, l, x, y),
             l => {
                 let stride = self.grid.size(l).0 as usize;
@@ -203,6 +203,15 @@ impl Levels {
             }
             sum.map(|v| v / (PREVIEW_TAPS * PREVIEW_TAPS) as f32)
         })
+    }
+
+    /// A pixel as it will be saved.
+    fn saved(&self, pixel: [f32; 4]) -> [f32; 4] {
+        match self.picture.depth() {
+            // The cast cuts off, and keeps within 0 to 255.
+            BitDepth::Eight => pixel.map(|v| f32::from((v * 255.0 + 0.5) as u8) / 255.0),
+            BitDepth::Sixteen => pixel,
+        }
     }
 
     /// The tile's texels and one around them, in the display's colours.
@@ -259,7 +268,7 @@ impl Levels {
     }
 }
 
-/// A pixel as it will be saved, opacity multiplied in, in the picture's own colours.
+/// A pixel with its opacity multiplied in, in the picture's own colours.
 fn pixel(picture: &Picture, x: usize, y: usize) -> [f32; 4] {
     let at = y * picture.width() + x;
     let rgb = match picture.colour() {
@@ -269,16 +278,11 @@ fn pixel(picture: &Picture, x: usize, y: usize) -> [f32; 4] {
             [s[0], s[1], s[2]]
         }
     };
-    let rounded = |v: f32| match picture.depth() {
-        BitDepth::Eight => (v * 255.0).round() / 255.0,
-        BitDepth::Sixteen => v,
-    };
-    let [r, g, b] = rgb.map(rounded);
     match picture.alpha() {
-        None => [r, g, b, 1.0],
+        None => [rgb[0], rgb[1], rgb[2], 1.0],
         Some(alpha) => {
-            let a = rounded(alpha[at]);
-            [r * a, g * a, b * a, a]
+            let a = alpha[at];
+            [rgb[0] * a, rgb[1] * a, rgb[2] * a, a]
         }
     }
 }
@@ -295,8 +299,16 @@ fn averaged(picture: &Picture, level: u32, x: usize, y: usize) -> [f32; 4] {
     let count = (columns.len() * rows.len()) as f32;
     let mut sum = [0.0; 4];
     for row in rows {
-        for column in columns.clone() {
-            add(&mut sum, pixel(picture, column, row));
+        if picture.alpha().is_none() && picture.colour() == Colour::Rgb {
+            let from = 3 * row * picture.width();
+            let samples = &picture.samples()[from + 3 * columns.start..from + 3 * columns.end];
+            for p in samples.as_chunks::<3>().0 {
+                add(&mut sum, [p[0], p[1], p[2], 1.0]);
+            }
+        } else {
+            for column in columns.clone() {
+                add(&mut sum, pixel(picture, column, row));
+            }
         }
     }
     sum.map(|v| v / count)

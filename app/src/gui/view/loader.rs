@@ -52,8 +52,9 @@ impl Loader {
     }
 
     /// Replaces what is wanted, most wanted first.
-    pub fn want(&self, wants: Vec<Key>) {
+    pub fn want(&self, mut wants: Vec<Key>) {
         let mut state = self.0.lock();
+        wants.retain(|w| !state.made.iter().any(|m| m.exact && m.key == *w));
         if state.wants != wants {
             state.wants = wants;
             self.0.changed.notify_one();

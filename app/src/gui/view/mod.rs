@@ -16,6 +16,8 @@ mod overlay;
 mod paint;
 mod picture_view;
 mod readout;
+mod scene;
+mod steer;
 mod viewer;
 
 pub use camera::Camera;
@@ -25,4 +27,5 @@ pub use keys::KEYS;
 pub use metrics::Measured;
 pub use picture_view::PictureView;
 pub use readout::Under;
-pub use viewer::{Channel, Mode, Preview, Scene, Seen, Viewer};
+pub use scene::{Channel, Mode, Preview, Scene, Seen};
+pub use viewer::Viewer;

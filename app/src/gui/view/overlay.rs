@@ -1,7 +1,8 @@
 //! What is drawn over pictures: names, the divider, the legend of the heat map.
 
 use egui::{
-    Align2, Color32, CursorIcon, FontId, Key, Pos2, Rect, Sense, Stroke, Ui, WidgetInfo, pos2, vec2,
+    Align2, Color32, CursorIcon, FontId, Key, Pos2, Rect, Sense, Stroke, Ui, Vec2, WidgetInfo,
+    pos2, vec2,
 };
 
 use super::camera::Ground;
@@ -13,6 +14,8 @@ use super::picture_view::PictureView;
 const REACH: f32 = 9.0;
 const HANDLE_RADIUS: f32 = 14.0;
 const FONT: f32 = 13.0;
+/// Around the text on a plate.
+const PAD: Vec2 = vec2(8.0, 4.0);
 /// From a view's edges to what lies over it.
 pub(super) const MARGIN: f32 = 10.0;
 
@@ -23,13 +26,21 @@ pub(super) enum Side {
     Right,
 }
 
-/// A name on a dark plate, below `top`.
-pub(super) fn caption(ui: &mut Ui, top: Pos2, text: &str, side: Side) {
-    let (anchor, x) = match side {
-        Side::Left => (Align2::RIGHT_TOP, top.x - MARGIN),
-        Side::Right => (Align2::LEFT_TOP, top.x + MARGIN),
+/// A name on a dark plate at the top of `shown`, beside `x`, if there is room for it.
+pub(super) fn caption(ui: &mut Ui, shown: Rect, x: f32, text: &str, side: Side) {
+    let width = ui
+        .painter()
+        .layout_no_wrap(text.to_owned(), FontId::proportional(FONT), Color32::WHITE)
+        .size()
+        .x;
+    let needed = width + 2.0 * (PAD.x + MARGIN);
+    let (anchor, at, room) = match side {
+        Side::Left => (Align2::RIGHT_TOP, x - MARGIN, x - shown.left()),
+        Side::Right => (Align2::LEFT_TOP, x + MARGIN, shown.right() - x),
     };
-    plate(ui, pos2(x, top.y + MARGIN), anchor, text, false);
+    if room >= needed && shown.height() > 60.0 {
+        plate(ui, pos2(at, shown.top() + MARGIN), anchor, text, false);
+    }
 }
 
 /// Text on a dark plate, in the accessibility tree too. Returns the plate's place.
@@ -41,11 +52,10 @@ pub(super) fn plate(ui: &mut Ui, at: Pos2, anchor: Align2, text: &str, figures: 
     };
     let white = Color32::from_gray(245);
     let galley = ui.painter().layout_no_wrap(text.to_owned(), font, white);
-    let pad = vec2(8.0, 4.0);
-    let rect = anchor.anchor_size(at, galley.size() + 2.0 * pad);
+    let rect = anchor.anchor_size(at, galley.size() + 2.0 * PAD);
     let painter = ui.painter();
     painter.rect_filled(rect, 5.0, Color32::from_black_alpha(175));
-    let corner = rect.min + pad;
+    let corner = rect.min + PAD;
     let per_point = ui.ctx().pixels_per_point();
     let snap = |v: f32| (v * per_point).round() / per_point;
     painter.galley(pos2(snap(corner.x), snap(corner.y)), galley, white);
@@ -60,9 +70,7 @@ pub(super) fn placeholder(ui: &Ui, viewport: &Viewport, ground: Ground, picture:
     if !picture.is_blank() {
         return;
     }
-    let size = picture.size();
-    let far = [0, 1].map(|i| ground.origin[i] + size[i] * ground.scale);
-    let rect = Rect::from_min_max(viewport.point(ground.origin), viewport.point(far));
+    let rect = ground.on_screen(viewport, picture.size());
     let grey = if ui.visuals().dark_mode { 40 } else { 188 };
     ui.painter()
         .rect_filled(rect.intersect(viewport.rect), 0.0, Color32::from_gray(grey));
@@ -142,15 +150,16 @@ fn draw_divider(ui: &Ui, view: Rect, fraction: f32, active: bool, focused: bool)
 
 /// What the colours of the heat map stand for, at the bottom right.
 pub(super) fn legend(ui: &mut Ui, view: Rect, gain: f32) {
-    let text = format!("0                {:.1} %", 100.0 / gain);
-    let corner = view.right_bottom() - vec2(MARGIN, MARGIN + 34.0);
-    let rect = plate(ui, corner, Align2::RIGHT_BOTTOM, &text, true);
-    let bar = Rect::from_min_size(
-        pos2(rect.left(), rect.bottom() + 4.0),
-        vec2(rect.width(), 10.0),
-    );
+    let size = vec2(200.0, 40.0);
+    let rect = Align2::RIGHT_BOTTOM.anchor_size(view.right_bottom() - Vec2::splat(MARGIN), size);
+    let painter = ui.painter();
+    painter.rect_filled(rect, 5.0, Color32::from_black_alpha(175));
+    let inner = rect.shrink2(PAD);
+    let bar = inner
+        .with_max_y(inner.top() + 10.0)
+        .translate(vec2(0.0, 2.0));
     let mut mesh = egui::Mesh::default();
-    const STEPS: u32 = 32;
+    const STEPS: u32 = 48;
     for i in 0..=STEPS {
         let t = i as f32 / STEPS as f32;
         let x = bar.left() + bar.width() * t;
@@ -163,7 +172,25 @@ pub(super) fn legend(ui: &mut Ui, view: Rect, gain: f32) {
             mesh.add_triangle(n - 1, n, n + 1);
         }
     }
-    ui.painter().add(mesh);
+    painter.add(mesh);
+    let font = FontId::proportional(FONT - 1.0);
+    let most = format!("{:.1} %", 100.0 / gain);
+    for (text, at, anchor) in [
+        ("equal", inner.left_bottom(), Align2::LEFT_BOTTOM),
+        (&most, inner.right_bottom(), Align2::RIGHT_BOTTOM),
+    ] {
+        painter.text(at, anchor, text, font.clone(), Color32::from_gray(235));
+    }
+    let label = format!("Heat map: black is equal, white differs by {most} or more");
+    let response = ui.interact(rect, ui.scope_id().with("legend"), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(egui::Role::Label, true, &label));
+}
+
+/// A thin neutral line around the view that keys go to.
+pub(super) fn focus(ui: &Ui, view: Rect) {
+    let stroke = Stroke::new(1.0, Color32::from_gray(128));
+    ui.painter()
+        .rect_stroke(view, 0.0, stroke, egui::StrokeKind::Inside);
 }
 
 /// The heat map's colour for 0 to 1; `heat` in `picture.wgsl`.
@@ -172,7 +199,7 @@ fn heat(t: f32) -> Color32 {
         [0.000_218_94, 0.001_651, -0.019_480_9],
         [0.106_513_42, 0.563_956_4, 3.932_712_4],
         [11.602_493, -3.972_854, -15.942_394],
-        [-41.703_995, 17.436_399, 44.354_145],
+        [-41.704, 17.4364, 44.354_145],
         [77.162_94, -33.402_36, -81.807_31],
         [-71.319_43, 32.626_064, 73.209_52],
         [25.131_126, -12.242_669, -23.070_325],

@@ -84,6 +84,14 @@ impl Viewport {
     }
 }
 
+impl Ground {
+    /// The whole picture's rectangle in the window.
+    pub fn on_screen(self, viewport: &Viewport, picture: [f64; 2]) -> Rect {
+        let far = [0, 1].map(|i| self.origin[i] + picture[i] * self.scale);
+        Rect::from_min_max(viewport.point(self.origin), viewport.point(far))
+    }
+}
+
 /// How differences and channels are shown.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Tone {
@@ -176,7 +184,7 @@ impl Pane<'_> {
         }
         let first = self.first.cover(seen, self.ground.scale);
         let covers = |o: &Over<'_>| contains(o.place, seen) && !o.view.is_blank();
-        if !self.over.iter().any(covers) {
+        if !self.difference && !self.over.iter().any(covers) {
             for patch in &first {
                 let mut instance = self.instance(patch.area, clip, 0.0);
                 self.texels(&mut instance, patch, None);

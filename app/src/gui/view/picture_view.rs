@@ -106,6 +106,7 @@ impl PictureView {
 
     /// Whether everything that was in view at last is there at its full sharpness.
     pub fn is_settled(&self) -> bool {
+        self.with(|r| self.collect(r));
         !self.is_blank() && self.loader.is_idle()
     }
 

@@ -4,7 +4,7 @@ use egui::{Align2, Rect, Ui};
 use serpent_engine::image::{BitDepth, Picture};
 
 use super::overlay::{MARGIN, plate};
-use super::viewer::Scene;
+use super::scene::Scene;
 
 /// A pixel's samples as the file holds them: 0 to 255 or 0 to 65535, one or three, then opacity
 /// if there is any.
