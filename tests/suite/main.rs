@@ -1,6 +1,7 @@
 //! Everything that crosses the crates.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod batch;
 mod batch_region;
 mod bench;
 mod cli;

@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
+use serpent_engine::restore::batch::JOURNAL;
+
 use crate::models::{picture, save, save_picture, small};
 
 const ARGS: &str = "SERPENT_TEST_ARGS";
@@ -98,13 +100,13 @@ impl Desk {
         self.run(&[&["restore", "--device", "cpu", "-m", "small"], args].concat())
     }
 
-    /// All files below a folder, by their path from it.
+    /// All files below a folder but journals, by their path from it.
     pub fn files(&self, folder: &str) -> Vec<String> {
         fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
             for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
                 if entry.path().is_dir() {
                     walk(&entry.path(), found);
-                } else {
+                } else if entry.file_name() != JOURNAL {
                     found.push(entry.path());
                 }
             }

@@ -3,31 +3,45 @@
 use std::path::PathBuf;
 
 use serpent_engine::image::{Format, SaveOptions};
-use serpent_engine::restore::batch::{BatchPlan, BatchRequest, Existing, plan_batch};
+use serpent_engine::restore::batch::{
+    BatchPlan, BatchRequest, Destination, Existing, Labels, Template, plan_batch,
+};
+
+/// Quality of JPEG files when none is asked for.
+const QUALITY: u8 = 95;
 
 /// Which files become which.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(super) struct BatchArgs {
     /// Pictures or folders to read
     #[arg(short, long = "input", required = true, num_args = 1.., value_name = "IN")]
     pub inputs: Vec<PathBuf>,
-    /// Picture to write; a folder for several pictures
+    /// Picture to write; a folder for several pictures, in which the input folder's tree is mirrored
     #[arg(short, long, value_name = "OUT")]
-    pub output: PathBuf,
+    pub output: Option<PathBuf>,
+    /// Write each picture into the folder of its original, under another name (see --template)
+    #[arg(long, conflicts_with = "output")]
+    pub beside: bool,
+    /// Names of outputs without extension, from {name}, {parent} (the folder's name), {model}, {scale}, {strength} (in percent) and {n} (number in the batch); a slash makes a folder [default: {name}; with --beside {name}-{model}]
+    #[arg(long, value_name = "TEMPLATE")]
+    pub template: Option<Template>,
     /// Format to write: png, jpg, webp, tif or bmp [default: as the name says, else as the input]
     #[arg(short, long, value_parser = format, value_name = "FORMAT")]
     pub format: Option<Format>,
-    /// Quality of JPEG files, 1 to 100
-    #[arg(long, default_value_t = 95, value_parser = clap::value_parser!(u8).range(1..=100), value_name = "N")]
-    pub quality: u8,
+    /// Quality of JPEG files, 1 to 100 [default: 95]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=100), value_name = "N")]
+    pub quality: Option<u8>,
     /// Look into folders inside the folder too; the output mirrors them
     #[arg(short, long)]
     pub recursive: bool,
     /// Replace outputs that exist
-    #[arg(long, conflicts_with = "skip_existing")]
-    pub overwrite: bool,
-    /// Leave outputs that exist and pass over their pictures
     #[arg(long)]
+    pub overwrite: bool,
+    /// Replace outputs that exist, but for those made earlier from the same pictures with the same settings
+    #[arg(long, conflicts_with = "overwrite")]
+    pub update: bool,
+    /// Leave outputs that exist, whatever they are, and pass over their pictures
+    #[arg(long, conflicts_with_all = ["overwrite", "update"])]
     pub skip_existing: bool,
 }
 
@@ -38,20 +52,57 @@ fn format(text: &str) -> Result<Format, String> {
 }
 
 impl BatchArgs {
-    /// Finds the pictures and prints those that cannot be done.
-    pub fn plan(&self) -> anyhow::Result<BatchPlan> {
-        let plan = plan_batch(&BatchRequest {
+    /// What to do with outputs that exist, if that was said.
+    pub fn existing(&self) -> Option<Existing> {
+        let said = [
+            (self.overwrite, Existing::Overwrite),
+            (self.update, Existing::Update),
+            (self.skip_existing, Existing::Skip),
+        ];
+        said.iter().find(|(on, _)| *on).map(|(_, what)| *what)
+    }
+
+    /// Sets the switch for outputs that exist.
+    pub fn set_existing(&mut self, existing: Existing) {
+        self.overwrite = existing == Existing::Overwrite;
+        self.update = existing == Existing::Update;
+        self.skip_existing = existing == Existing::Skip;
+    }
+
+    /// What is asked for.
+    pub fn request(
+        &self,
+        labels: Labels,
+        settings: Option<String>,
+    ) -> anyhow::Result<BatchRequest> {
+        let destination = match (&self.output, self.beside) {
+            (Some(output), _) => Destination::At(output.clone()),
+            (None, true) => Destination::Beside,
+            (None, false) => anyhow::bail!(
+                "it is not said where the pictures go; give -o OUT, or --beside for the folders of the originals"
+            ),
+        };
+        Ok(BatchRequest {
             inputs: self.inputs.clone(),
-            output: self.output.clone(),
+            destination,
+            template: self.template.clone(),
+            labels,
             recursive: self.recursive,
             format: self.format,
-            existing: match (self.overwrite, self.skip_existing) {
-                (true, _) => Existing::Overwrite,
-                (_, true) => Existing::Skip,
-                _ => Existing::Refuse,
-            },
-        })?;
-        for (_, message) in &plan.refused {
+            existing: self.existing().unwrap_or_default(),
+            settings,
+            only: None,
+        })
+    }
+
+    /// Finds the pictures and prints those that cannot be done; nothing is noted in a journal.
+    pub fn plan(&self, verb: &str) -> anyhow::Result<BatchPlan> {
+        let labels = Labels {
+            model: verb.to_owned(),
+            ..Labels::default()
+        };
+        let plan = plan_batch(&self.request(labels, None)?)?;
+        for (_, message) in plan.refused() {
             eprintln!("{message}");
         }
         Ok(plan)
@@ -61,7 +112,7 @@ impl BatchArgs {
     pub fn save_options(&self) -> SaveOptions {
         SaveOptions {
             format: None,
-            quality: self.quality,
+            quality: self.quality.unwrap_or(QUALITY),
         }
     }
 }

@@ -68,11 +68,11 @@ impl DegradeArgs {
 /// Runs the command.
 pub(super) fn run(args: &DegradeArgs, global: &Global) -> anyhow::Result<Outcome> {
     let steps = args.steps()?;
-    let plan = args.files.plan()?;
+    let plan = args.files.plan("degraded")?;
     let interrupted = interrupt_flag()?;
-    let mut failed = plan.refused.len();
-    let mut screen = Screen::new(plan.items.len(), !global.quiet);
-    for (i, item) in plan.items.iter().enumerate() {
+    let mut failed = plan.refused().count();
+    let mut screen = Screen::new(plan.items().count(), !global.quiet);
+    for (i, item) in plan.items().enumerate() {
         screen.tick();
         if interrupted.load(Ordering::Relaxed) {
             return Ok(Outcome::Interrupted);

@@ -16,7 +16,7 @@ use serpent_engine::checkpoint::Checkpoint;
 use serpent_engine::image::resize::{Factor, bicubic};
 use serpent_engine::image::{Picture, Rgb32};
 use serpent_engine::metrics::{Quality, compare, psnr};
-use serpent_engine::restore::batch::{BatchRequest, plan_batch};
+use serpent_engine::restore::batch::{BatchRequest, Destination, plan_batch};
 use serpent_engine::restore::{Engine, Event, Job, Options, Source};
 use serpent_engine::train::degrade::{Purpose, apply_all, rng};
 
@@ -168,10 +168,10 @@ fn pictures(set: &Path, limit: Option<usize>) -> anyhow::Result<Vec<PathBuf>> {
     let plan = plan_batch(&BatchRequest {
         inputs: vec![set.to_owned()],
         // Nothing is written; the plan only lists.
-        output: set.join("nowhere"),
+        destination: Destination::At(set.join("nowhere")),
         ..BatchRequest::default()
     })?;
-    let all = plan.items.into_iter().map(|i| i.input);
+    let all = plan.entries.into_iter().map(|e| e.item.input);
     Ok(all.take(limit.unwrap_or(usize::MAX)).collect())
 }
 

@@ -1,224 +1,164 @@
 //! `serpent restore`: pictures in, restored pictures out.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::sync::mpsc::RecvTimeoutError;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use serde_json::json;
-use serpent_engine::restore::batch::Item;
-use serpent_engine::restore::{Engine, Event, Job, JobHandle, Options, Source};
+use serpent_engine::restore::batch::{BatchPlan, BatchRun, Labels, Work, plan_batch, settings_of};
+use serpent_engine::restore::{Engine, Event};
 
-use super::batch::BatchArgs;
 use super::common::{Global, Outcome, interrupt_flag, library};
+use super::report::Teller;
+pub(super) use super::restore_settings::RestoreArgs;
 use super::screen::Screen;
-
-/// Restore pictures
-///
-/// Alpha, colour profile, EXIF and bit depth are kept. A picture that fails does not stop the others.
-#[derive(Debug, clap::Args)]
-pub(super) struct RestoreArgs {
-    #[command(flatten)]
-    files: BatchArgs,
-    /// Model: a name from `serpent models` or a .safetensors file [default: a denoiser]
-    #[arg(short, long, value_name = "MODEL")]
-    model: Option<String>,
-    /// Side of a tile in pixels; 0 takes the whole picture where it fits the memory
-    #[arg(short, long, default_value_t = 0, value_name = "PIXELS")]
-    tile: usize,
-    /// How much of the restored picture to take, 0 to 1
-    #[arg(long, default_value_t = 1.0, value_parser = unit, value_name = "0..1")]
-    strength: f32,
-    /// Noise of the pictures, σ of 255, for models that want to be told [default: estimated]
-    #[arg(long, value_parser = levels, value_name = "σ")]
-    noise: Option<f32>,
-}
-
-pub(super) fn unit(text: &str) -> Result<f32, String> {
-    between(text, 1.0)
-}
-
-fn levels(text: &str) -> Result<f32, String> {
-    between(text, 255.0)
-}
-
-fn between(text: &str, high: f32) -> Result<f32, String> {
-    let value: f32 = text.parse().map_err(|e| format!("{e}"))?;
-    if (0.0..=high).contains(&value) {
-        Ok(value)
-    } else {
-        Err(format!("must be 0 to {high}"))
-    }
-}
+use super::{restore_plan, restore_watch};
 
 /// Runs the command.
 pub(super) fn run(args: &RestoreArgs, global: &Global) -> anyhow::Result<Outcome> {
-    let (_, model) = library().load(args.model.as_deref())?;
-    let plan = args.files.plan()?;
-    let mut report = Report {
+    let args = args.settled()?;
+    let (name, model) = library().load(args.model.as_deref())?;
+    let options = args.options();
+    let save = args.files.save_options();
+    let labels = Labels {
+        model: name,
+        scale: model.config.scale,
+        strength: options.strength,
+    };
+    let settings = settings_of(&model, &options, &save);
+    let request = args.files.request(labels, Some(settings))?;
+    if args.plan {
+        return restore_plan::run(&plan_batch(&request)?, &model.config, &options, global);
+    }
+    // A plan that makes no sense leaves no report.
+    let plan = (!args.watch).then(|| plan_batch(&request)).transpose()?;
+    let mut shop = Shop {
         global,
-        several: plan.items.len() + plan.refused.len() + plan.skipped.len() > 1,
-        done: 0,
-        failed: plan.refused.len(),
-        skipped: plan.skipped.len(),
-        interrupted: false,
+        work: Work {
+            model: Arc::new(model),
+            options,
+            save,
+        },
+        engine: None,
+        interrupted: interrupt_flag()?,
+        teller: Teller::new(global, args.report.as_deref())?,
+        jobs: 0,
     };
-    for (item, message) in &plan.refused {
-        report.json(item, &json!({"status": "failed", "message": message}));
+    match plan {
+        Some(plan) => shop.work(plan)?,
+        None => restore_watch::run(&request, &mut shop)?,
     }
-    for item in &plan.skipped {
-        report.json(item, &json!({"status": "skipped"}));
-    }
-    if plan.items.is_empty() {
-        return Ok(report.end());
-    }
-    let options = Options {
-        tile: args.tile,
-        strength: args.strength,
-        noise: args.noise.map(|n| n / 255.0),
-        ..Options::default()
-    };
-    let interrupted = interrupt_flag()?;
-    let (engine, events) = Engine::start(global.setup(), || ());
-    let model = Arc::new(model);
-    let mut items: HashMap<u64, &Item> = HashMap::new();
-    let handles: Vec<JobHandle> = (0..)
-        .zip(&plan.items)
-        .map(|(id, item)| {
-            items.insert(id, item);
-            engine.submit(Job {
-                id,
-                source: Source::File(item.input.clone()),
-                model: model.clone(),
-                options: options.clone(),
-                region: None,
-                output: Some((item.output.clone(), args.files.save_options())),
-            })
-        })
-        .collect();
-    let mut screen = Screen::new(plan.items.len(), !global.quiet);
-    while !items.is_empty() {
-        screen.tick();
-        if interrupted.load(Ordering::Relaxed) && !report.interrupted {
-            report.interrupted = true;
-            handles.iter().for_each(JobHandle::cancel);
-        }
-        let event = match events.recv_timeout(Duration::from_millis(100)) {
-            Ok(event) => event,
-            Err(RecvTimeoutError::Timeout) => continue,
-            Err(RecvTimeoutError::Disconnected) => {
-                anyhow::bail!("the engine thread ended; please report it")
-            }
-        };
-        match event {
-            // Every job fails with the same words: once is enough.
-            Event::NoDevice { message } => anyhow::bail!(message),
-            Event::Ready { trouble, .. } => {
-                if let Some(reason) = trouble {
-                    screen.around(|| eprintln!("using the processor: {reason}"));
-                }
-            }
-            Event::Started { id } => {
-                if let Some(item) = items.get(&id) {
-                    screen.message(item.input.display().to_string());
-                }
-            }
-            Event::Progress {
-                id, done, total, ..
-            } => {
-                if let Some(item) = items.get(&id) {
-                    let name = item.input.display();
-                    screen.message(format!("{name} (tile {done} of {total})"));
-                }
-            }
-            Event::Finished {
-                id,
-                seconds,
-                device,
-                notes,
-                ..
-            } => {
-                if let Some(item) = items.remove(&id) {
-                    screen.advance();
-                    screen.around(|| report.finished(item, seconds, &device, &notes));
-                }
-            }
-            Event::Failed { id, message } => {
-                if let Some(item) = items.remove(&id) {
-                    screen.advance();
-                    screen.around(|| report.failed(item, &message));
-                }
-            }
-            Event::Cancelled { id } => {
-                items.remove(&id);
-            }
-        }
-    }
-    drop(screen);
-    Ok(report.end())
+    shop.teller.end()
 }
 
-/// What has been done so far.
-struct Report<'a> {
+/// Where batches are worked off.
+pub(super) struct Shop<'a> {
     global: &'a Global,
-    several: bool,
-    done: usize,
-    failed: usize,
-    skipped: usize,
-    interrupted: bool,
+    work: Work,
+    /// Opened when the first picture comes.
+    engine: Option<(Engine, Receiver<Event>)>,
+    /// Raised by Ctrl-C.
+    pub interrupted: Arc<AtomicBool>,
+    teller: Teller<'a>,
+    /// Ids given away.
+    jobs: u64,
 }
 
-impl Report<'_> {
-    /// One line of JSON for one picture.
-    fn json(&self, item: &Item, more: &serde_json::Value) {
-        if !self.global.json {
-            return;
-        }
-        let mut line = json!({"input": item.input, "output": item.output});
-        if let (Some(line), Some(more)) = (line.as_object_mut(), more.as_object()) {
-            line.extend(more.clone());
-        }
-        println!("{line}");
-    }
-
-    fn finished(&mut self, item: &Item, seconds: f64, device: &str, notes: &[String]) {
-        self.done += 1;
+impl Shop<'_> {
+    /// Says something that is no result.
+    pub fn note(&self, text: &str) {
         if !self.global.quiet {
-            for note in notes {
-                eprintln!("{}: {note}", item.input.display());
-            }
+            eprintln!("{text}");
         }
-        let output = item.output.display();
-        self.global
-            .say(&format!("{output}  {seconds:.2} s on {device}"));
-        let more = json!({"status": "done", "seconds": seconds, "device": device, "notes": notes});
-        self.json(item, &more);
     }
 
-    fn failed(&mut self, item: &Item, message: &str) {
-        self.failed += 1;
-        eprintln!("{message}");
-        self.json(item, &json!({"status": "failed", "message": message}));
-    }
-
-    fn end(&self) -> Outcome {
-        if self.several {
-            let mut line = format!("{} restored", self.done);
-            for (count, what) in [(self.failed, "failed"), (self.skipped, "skipped")] {
-                if count > 0 {
-                    line += &format!(", {count} {what}");
+    /// Works a plan off.
+    pub fn work(&mut self, plan: BatchPlan) -> anyhow::Result<()> {
+        let several = plan.entries.len() > 1;
+        let any = plan.items().next().is_some();
+        let first = self.jobs + 1;
+        self.jobs += plan.entries.len() as u64;
+        let mut run = BatchRun::new(plan, self.work.clone(), first);
+        let mut told = self.teller.tell(&mut run, 0)?;
+        if !any {
+            return Ok(());
+        }
+        let global = self.global;
+        let (engine, events) = self
+            .engine
+            .get_or_insert_with(|| Engine::start(global.setup(), || ()));
+        let mut screen = Screen::of_share(several, !global.quiet);
+        let mut cancelled = false;
+        run.feed(engine);
+        while !run.is_over() {
+            screen.tick();
+            if self.interrupted.load(Ordering::Relaxed) && !cancelled {
+                cancelled = true;
+                self.teller.interrupted = true;
+                run.cancel();
+            }
+            match events.recv_timeout(Duration::from_millis(100)) {
+                // Every job fails with the same words: once is enough.
+                Ok(Event::NoDevice { message }) => anyhow::bail!(message),
+                Ok(Event::Ready { trouble, .. }) => {
+                    if let Some(reason) = trouble {
+                        screen.around(|| eprintln!("using the processor: {reason}"));
+                    }
+                }
+                Ok(event) => {
+                    run.take(&event);
+                    run.feed(engine);
+                    show(&screen, &mut run, &event, first, several);
+                }
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => {
+                    anyhow::bail!("the engine thread ended; please report it")
                 }
             }
-            self.global.say(&line);
+            let teller = &mut self.teller;
+            let mut result = Ok(0);
+            screen.around(|| result = teller.tell(&mut run, told));
+            told += result?;
         }
-        if self.interrupted {
-            eprintln!("interrupted; what was finished is saved");
-            Outcome::Interrupted
-        } else if self.failed > 0 {
-            Outcome::SomeFailed
-        } else {
-            Outcome::Done
+        self.teller.tell(&mut run, told)?;
+        drop(screen);
+        if let Some(trouble) = run.trouble() {
+            eprintln!("{trouble}");
         }
+        Ok(())
+    }
+}
+
+/// The bar and what stands beside it.
+fn show(screen: &Screen, run: &mut BatchRun, event: &Event, first: u64, several: bool) {
+    let (id, tiles) = match event {
+        Event::Started { id } => (*id, String::new()),
+        Event::Progress {
+            id, done, total, ..
+        } => (*id, format!(" (tile {done} of {total})")),
+        _ => return,
+    };
+    let index = usize::try_from(id - first).unwrap_or(usize::MAX);
+    let Some(entry) = run.entries().get(index) else {
+        return;
+    };
+    let name = entry.item.input.display().to_string();
+    if !several {
+        return screen.message(format!("{name}{tiles}"));
+    }
+    let progress = run.progress();
+    screen.share(progress.share());
+    let left = progress.left.map_or_else(String::new, |left| {
+        format!("  about {} left", in_words(left))
+    });
+    screen.message(format!("{name}{tiles}{left}"));
+}
+
+/// A time as people say it.
+fn in_words(time: Duration) -> String {
+    match time.as_secs() {
+        s @ ..120 => format!("{s} s"),
+        s @ ..7200 => format!("{} min", s.div_ceil(60)),
+        s => format!("{} h {} min", s / 3600, s % 3600 / 60),
     }
 }

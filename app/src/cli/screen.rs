@@ -7,6 +7,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 /// What is over sooner gets no bar.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Parts of a bar over a share.
+const PARTS: u64 = 1000;
+
 /// A bar on standard error for what takes longer than a second, if that is a terminal.
 pub(super) struct Screen {
     bar: ProgressBar,
@@ -31,6 +34,21 @@ impl Screen {
             start: Instant::now(),
             wanted,
         }
+    }
+
+    /// A bar over a share of work that is told by [`Screen::share`].
+    pub fn of_share(several: bool, wanted: bool) -> Self {
+        let screen = Self::new(if several { PARTS as usize } else { 1 }, wanted);
+        let template = "{spinner} {wide_bar} {percent} %  {msg}";
+        if let (true, Ok(style)) = (several, ProgressStyle::with_template(template)) {
+            screen.bar.set_style(style);
+        }
+        screen
+    }
+
+    /// How much of the work is done, 0 to 1.
+    pub fn share(&self, share: f64) {
+        self.bar.set_position((share * PARTS as f64) as u64);
     }
 
     /// Called often while waiting: shows the bar once it is due and keeps it moving.

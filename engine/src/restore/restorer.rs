@@ -244,17 +244,10 @@ impl Restorer {
     ) -> Result<Vec<f32>, RestoreError> {
         let config = &self.checkpoint.config;
         let multiple = config.size_multiple();
-        let budget = usize::try_from(options.memory / self.bytes_per_pixel).unwrap_or(usize::MAX);
-        let (slot, backend, most) = match (place, self.device.accelerator()) {
-            (Place::Accelerator, Some(backend)) => (&mut self.gpu, backend, budget),
-            _ => (
-                &mut self.cpu,
-                self.device.processor(),
-                match options.tile {
-                    0 => budget.min(PROCESSOR_TILE),
-                    _ => budget,
-                },
-            ),
+        let most = largest_tile(options, self.bytes_per_pixel, place);
+        let (slot, backend) = match (place, self.device.accelerator()) {
+            (Place::Accelerator, Some(backend)) => (&mut self.gpu, backend),
+            _ => (&mut self.cpu, self.device.processor()),
         };
         let runner = match slot {
             Some(runner) => runner,
@@ -295,14 +288,30 @@ impl Restorer {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Place {
+/// On what a picture is restored.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Place {
     Accelerator,
     Processor,
 }
 
+/// Pixels of the largest tile that the options allow there.
+pub(super) fn largest_tile(options: &Options, bytes_per_pixel: u64, place: Place) -> usize {
+    let budget = usize::try_from(options.memory / bytes_per_pixel).unwrap_or(usize::MAX);
+    match place {
+        Place::Processor if options.tile == 0 => budget.min(PROCESSOR_TILE),
+        _ => budget,
+    }
+}
+
 /// Tiles of the asked side, or as large as `pixels` allows.
-fn plan(width: usize, height: usize, tile: usize, pixels: usize, multiple: usize) -> TilePlan {
+pub(super) fn plan(
+    width: usize,
+    height: usize,
+    tile: usize,
+    pixels: usize,
+    multiple: usize,
+) -> TilePlan {
     if tile > 0 {
         TilePlan::with_tile(width, height, tile.min(pixels.isqrt()), multiple)
     } else {

@@ -1,0 +1,139 @@
+//! The options of `serpent restore`, and presets, which stand in for those not given.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use serpent_engine::restore::{Options, Preset, PresetLibrary};
+
+use super::batch::BatchArgs;
+
+/// Restore pictures
+///
+/// Alpha, colour profile, EXIF and bit depth are kept. A picture that fails does not stop the
+/// others. Originals are never replaced. A folder that was cut off is finished by the same call:
+/// what was made earlier with the same settings is known from a journal in the output folder.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct RestoreArgs {
+    #[command(flatten)]
+    pub files: BatchArgs,
+    /// Model: a name from `serpent models` or a .safetensors file [default: a denoiser]
+    #[arg(short, long, value_name = "MODEL")]
+    pub model: Option<String>,
+    /// Side of a tile in pixels; 0 takes the whole picture where it fits the memory [default: 0]
+    #[arg(short, long, value_name = "PIXELS")]
+    pub tile: Option<usize>,
+    /// How much of the restored picture to take, 0 to 1 [default: 1]
+    #[arg(long, value_parser = unit, value_name = "0..1")]
+    pub strength: Option<f32>,
+    /// Noise of the pictures, σ of 255, for models that want to be told [default: estimated]
+    #[arg(long, value_parser = levels, value_name = "σ")]
+    pub noise: Option<f32>,
+    /// Take the settings saved under this name; options given besides go first
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<String>,
+    /// Save the settings of this call under this name, for --preset
+    #[arg(long, value_name = "NAME")]
+    pub save_preset: Option<String>,
+    /// Write what became of each picture to a .csv or .json file
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Only say what would be done: outputs, sizes, tiles and their memory
+    #[arg(long, conflicts_with_all = ["watch", "report"])]
+    pub plan: bool,
+    /// Go on restoring what comes into the input folders, until Ctrl-C
+    #[arg(long)]
+    pub watch: bool,
+}
+
+fn unit(text: &str) -> Result<f32, String> {
+    between(text, 1.0)
+}
+
+fn levels(text: &str) -> Result<f32, String> {
+    between(text, 255.0)
+}
+
+fn between(text: &str, high: f32) -> Result<f32, String> {
+    let value: f32 = text.parse().map_err(|e| format!("{e}"))?;
+    if (0.0..=high).contains(&value) {
+        Ok(value)
+    } else {
+        Err(format!("must be 0 to {high}"))
+    }
+}
+
+impl RestoreArgs {
+    /// The options with those of the preset where none are given. Saves them as a preset, if so
+    /// asked.
+    pub fn settled(&self) -> anyhow::Result<Self> {
+        let mut args = self.clone();
+        if self.preset.is_none() && self.save_preset.is_none() {
+            return Ok(args);
+        }
+        let presets = PresetLibrary::of_user().context("this user has no folder for presets")?;
+        if let Some(name) = &self.preset {
+            args.fill(presets.load(name)?)?;
+        }
+        if let Some(name) = &self.save_preset {
+            presets.save(name, &args.as_preset())?;
+        }
+        Ok(args)
+    }
+
+    fn fill(&mut self, preset: Preset) -> anyhow::Result<()> {
+        let template = preset.template.map(|t| t.parse()).transpose()?;
+        self.model = self.model.take().or(preset.model);
+        self.tile = self.tile.or(preset.tile);
+        self.strength = self.strength.or(preset.strength);
+        self.noise = self.noise.or(preset.noise);
+        let files = &mut self.files;
+        files.template = files.template.take().or(template);
+        files.format = files.format.or(preset.format);
+        files.quality = files.quality.or(preset.quality);
+        files.recursive |= preset.recursive.unwrap_or(false);
+        files.beside |= files.output.is_none() && preset.beside.unwrap_or(false);
+        if let (None, Some(existing)) = (files.existing(), preset.existing) {
+            files.set_existing(existing);
+        }
+        // A hand-written file may hold anything.
+        for (value, high, name) in [
+            (self.strength, 1.0, "strength"),
+            (self.noise, 255.0, "noise"),
+        ] {
+            if let Some(value) = value.filter(|v| !(0.0..=high).contains(v)) {
+                anyhow::bail!("{name} is {value} in the preset, must be 0 to {high}");
+            }
+        }
+        if let Some(quality) = files.quality.filter(|q| !(1..=100).contains(q)) {
+            anyhow::bail!("quality is {quality} in the preset, must be 1 to 100");
+        }
+        Ok(())
+    }
+
+    fn as_preset(&self) -> Preset {
+        let files = &self.files;
+        Preset {
+            model: self.model.clone(),
+            strength: self.strength,
+            tile: self.tile,
+            noise: self.noise,
+            format: files.format,
+            quality: files.quality,
+            template: files.template.as_ref().map(ToString::to_string),
+            beside: files.beside.then_some(true),
+            recursive: files.recursive.then_some(true),
+            existing: files.existing(),
+        }
+    }
+
+    /// How the engine is to restore.
+    pub fn options(&self) -> Options {
+        let usual = Options::default();
+        Options {
+            tile: self.tile.unwrap_or(usual.tile),
+            strength: self.strength.unwrap_or(usual.strength),
+            noise: self.noise.map(|n| n / 255.0),
+            ..usual
+        }
+    }
+}

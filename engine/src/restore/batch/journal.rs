@@ -1,0 +1,271 @@
+//! What was made from what, with which settings: a file beside the outputs.
+//!
+//! `.serpent-journal.jsonl` in the output folder (beside the originals: in the input folder) has
+//! one line of JSON for each thing that happened, and is only ever appended to, one write a line.
+//! A picture has a line when its turn comes (`begun`, with what was there before) and one at its
+//! end. Outputs are put into place whole, so that a run killed between the two leaves either what
+//! was there before or the whole new picture, and the first line tells which. A line cut short is
+//! passed over.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::checkpoint::Checkpoint;
+use crate::image::SaveOptions;
+use crate::restore::Options;
+
+/// Name of the journal.
+pub const JOURNAL: &str = ".serpent-journal.jsonl";
+
+/// Temporary files younger than this may be another program's that saves right now.
+const ABANDONED: Duration = Duration::from_secs(60);
+
+/// By what a file is known to be the same as before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// Length.
+    pub bytes: u64,
+    /// Time of the last change, in nanoseconds since 1970.
+    pub modified: u64,
+}
+
+impl Stamp {
+    /// Of a file that is there.
+    pub fn of(path: &Path) -> Option<Self> {
+        let data = std::fs::metadata(path).ok().filter(|m| m.is_file())?;
+        let since = data.modified().ok()?.duration_since(UNIX_EPOCH).ok();
+        Some(Self {
+            bytes: data.len(),
+            modified: since.map_or(0, |t| u64::try_from(t.as_nanos()).unwrap_or(u64::MAX)),
+        })
+    }
+}
+
+/// The settings' fingerprint: two calls with the same give the same pictures. It covers the
+/// model's weights, not its name.
+pub fn settings_of(model: &Checkpoint, options: &Options, save: &SaveOptions) -> String {
+    let mut hash = Sha256::new();
+    let config = serde_json::to_string(&model.config).unwrap_or_default();
+    hash.update(config.as_bytes());
+    for weights in &model.weights {
+        hash.update(bytemuck::cast_slice::<f32, u8>(weights));
+    }
+    // The memory decides about tiles only where none are asked for, and these are meant to be
+    // alike.
+    let rest = format!(
+        "{:?} {} {:?} {}",
+        options.strength, options.tile, options.noise, save.quality
+    );
+    hash.update(rest.as_bytes());
+    let digest = hash.finalize();
+    digest[..16].iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum State {
+    Begun,
+    Done,
+    Failed,
+}
+
+/// One line.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Line {
+    /// From the journal's folder, with slashes.
+    output: String,
+    state: State,
+    settings: String,
+    source: Stamp,
+    /// The output: before, for `begun`; afterwards, for `done`.
+    made: Option<Stamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+/// What was made in one output folder.
+#[derive(Debug)]
+pub struct Journal {
+    root: PathBuf,
+    lines: HashMap<String, Line>,
+    file: Option<File>,
+}
+
+impl Journal {
+    /// Reads the folder's journal; what cannot be read counts as not there.
+    pub fn read(root: &Path) -> Self {
+        let mut lines: HashMap<String, Line> = HashMap::new();
+        if let Ok(file) = File::open(root.join(JOURNAL)) {
+            for text in BufReader::new(file).split(b'\n').map_while(Result::ok) {
+                let Ok(line) = serde_json::from_slice::<Line>(&text) else {
+                    continue;
+                };
+                // A failure leaves what was there, and what is known about it.
+                if line.state != State::Failed {
+                    lines.insert(line.output.clone(), line);
+                }
+            }
+        }
+        Self {
+            root: root.to_owned(),
+            lines,
+            file: None,
+        }
+    }
+
+    /// Whether the output, as it is now, was made here, and not by another program since.
+    fn made(&self, output: &Path) -> Option<&Line> {
+        let line = self.lines.get(&self.inner(output)?)?;
+        let now = Stamp::of(output)?;
+        let ours = match line.state {
+            State::Done => line.made == Some(now),
+            State::Begun => line.made != Some(now),
+            State::Failed => false,
+        };
+        ours.then_some(line)
+    }
+
+    /// Whether the output was made here, with whatever settings.
+    pub fn is_ours(&self, output: &Path) -> bool {
+        self.made(output).is_some()
+    }
+
+    /// Whether the output was made here with these settings from the input as it is now.
+    pub fn is_done(&self, output: &Path, input: &Path, settings: &str) -> bool {
+        self.made(output)
+            .is_some_and(|l| l.settings == settings && Stamp::of(input) == Some(l.source))
+    }
+
+    /// Notes that the picture's turn has come.
+    ///
+    /// # Errors
+    /// What the system says when the journal cannot be written.
+    pub fn begin(&mut self, output: &Path, input: &Path, settings: &str) -> std::io::Result<()> {
+        self.note(output, input, settings, State::Begun, None)
+    }
+
+    /// Notes that the picture is saved.
+    ///
+    /// # Errors
+    /// As [`Journal::begin`].
+    pub fn done(&mut self, output: &Path, input: &Path, settings: &str) -> std::io::Result<()> {
+        self.note(output, input, settings, State::Done, None)
+    }
+
+    /// Notes that the picture failed.
+    ///
+    /// # Errors
+    /// As [`Journal::begin`].
+    pub fn failed(
+        &mut self,
+        output: &Path,
+        input: &Path,
+        settings: &str,
+        reason: &str,
+    ) -> std::io::Result<()> {
+        let reason = Some(reason.to_owned());
+        self.note(output, input, settings, State::Failed, reason)
+    }
+
+    fn note(
+        &mut self,
+        output: &Path,
+        input: &Path,
+        settings: &str,
+        state: State,
+        reason: Option<String>,
+    ) -> std::io::Result<()> {
+        // Names that are no text, and files that are gone, are simply done again.
+        let (Some(inner), Some(source)) = (self.inner(output), Stamp::of(input)) else {
+            return Ok(());
+        };
+        let line = Line {
+            output: inner,
+            state,
+            settings: settings.to_owned(),
+            source,
+            made: Stamp::of(output),
+            reason,
+        };
+        let mut text = serde_json::to_string(&line)?;
+        text.push('\n');
+        self.open()?.write_all(text.as_bytes())
+    }
+
+    /// The file, opened when the first line is due; the folder is made.
+    fn open(&mut self) -> std::io::Result<&mut File> {
+        if self.file.is_none() {
+            std::fs::create_dir_all(&self.root)?;
+            let path = self.root.join(JOURNAL);
+            let cut = std::fs::read(&path).is_ok_and(|all| all.last().is_some_and(|&b| b != b'\n'));
+            let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+            if cut {
+                file.write_all(b"\n")?;
+            }
+            // Held while the run lives, so that others know (see `alone`). Where locks are not
+            // to be had, nobody is alone.
+            let _ = file.try_lock_shared();
+            self.file = Some(file);
+        }
+        self.file
+            .as_mut()
+            .ok_or_else(|| std::io::Error::other("the journal is not open"))
+    }
+
+    /// Whether no other run is at work in this folder.
+    fn alone(&self) -> bool {
+        let file = OpenOptions::new()
+            .append(true)
+            .open(self.root.join(JOURNAL));
+        file.is_ok_and(|file| file.try_lock().is_ok())
+    }
+
+    /// Removes temporary files that a killed run left in these folders, unless another run is
+    /// at work here. Must come before the first line.
+    pub fn sweep(&self, folders: impl IntoIterator<Item = PathBuf>) {
+        if !self.alone() {
+            return;
+        }
+        for entry in folders
+            .into_iter()
+            .filter_map(|f| f.read_dir().ok())
+            .flatten()
+            .flatten()
+        {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            let ours = name.starts_with(".serpent-") && name.ends_with(".tmp");
+            let age =
+                |m: std::fs::Metadata| SystemTime::now().duration_since(m.modified().ok()?).ok();
+            let old = entry.metadata().ok().and_then(age);
+            if ours && old.is_some_and(|age| age > ABANDONED) {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
+    }
+
+    /// The output's path from the journal's folder, if it is text.
+    fn inner(&self, output: &Path) -> Option<String> {
+        let inner = output.strip_prefix(&self.root).unwrap_or(output);
+        Some(inner.to_str()?.replace('\\', "/"))
+    }
+}
+
+/// Journals by their folder, each read once.
+#[derive(Debug, Default)]
+pub(super) struct Journals(HashMap<Arc<Path>, Journal>);
+
+impl Journals {
+    pub fn of(&mut self, root: &Arc<Path>) -> &mut Journal {
+        self.0
+            .entry(root.clone())
+            .or_insert_with(|| Journal::read(root))
+    }
+}
