@@ -1,9 +1,15 @@
 //! Structural similarity (Wang, Bovik, Sheikh, Simoncelli 2004).
 
+use rayon::prelude::*;
+
 /// Side of the Gaussian window in pixels; its standard deviation is 1.5.
 pub const WINDOW: usize = 11;
 
 const SIGMA: f64 = 1.5;
+
+/// Rows of windows taken at a time: the filtered planes of a whole photograph would take
+/// gigabytes.
+const STRIP: usize = 64;
 
 /// Mean SSIM of two interleaved pictures ([height, width, channels]): K1 = 0.01,
 /// K2 = 0.03, over the windows that lie wholly inside, the mean of the channels.
@@ -23,22 +29,29 @@ pub fn ssim(
     {
         return None;
     }
-    let sum: f64 = (0..channels)
-        .map(|c| {
+    let rows = height + 1 - WINDOW;
+    let strips: Vec<(usize, usize)> = (0..channels)
+        .flat_map(|c| (0..rows).step_by(STRIP).map(move |y| (c, y)))
+        .collect();
+    // Collected in order, so that the sum does not depend on the number of threads.
+    let sums: Vec<f64> = strips
+        .into_par_iter()
+        .map(|(c, y)| {
+            let strip =
+                y * width * channels..(y + STRIP + WINDOW - 1).min(height) * width * channels;
             let plane = |s: &[f32]| {
-                s.iter()
-                    .skip(c)
-                    .step_by(channels)
-                    .map(|&v| f64::from(v))
-                    .collect::<Vec<_>>()
+                let samples = s[strip.clone()].iter().skip(c).step_by(channels);
+                samples.map(|&v| f64::from(v)).collect::<Vec<_>>()
             };
-            plane_ssim(&plane(a), &plane(b), width, peak)
+            strip_ssim(&plane(a), &plane(b), width, peak)
         })
-        .sum();
-    Some(sum / channels as f64)
+        .collect();
+    let windows = rows * (width + 1 - WINDOW) * channels;
+    Some(sums.iter().sum::<f64>() / windows as f64)
 }
 
-fn plane_ssim(a: &[f64], b: &[f64], width: usize, peak: f64) -> f64 {
+/// The sum of the SSIM of all windows in a strip of one channel.
+fn strip_ssim(a: &[f64], b: &[f64], width: usize, peak: f64) -> f64 {
     let (c1, c2) = ((0.01 * peak).powi(2), (0.03 * peak).powi(2));
     let product = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(p, q)| p * q).collect::<Vec<_>>();
     let window = gaussian();
@@ -48,7 +61,7 @@ fn plane_ssim(a: &[f64], b: &[f64], width: usize, peak: f64) -> f64 {
         filter(&product(b, b), width, &window),
     );
     let cross = filter(&product(a, b), width, &window);
-    let total: f64 = (0..mean_a.len())
+    (0..mean_a.len())
         .map(|i| {
             let (ma, mb) = (mean_a[i], mean_b[i]);
             let (va, vb) = (square_a[i] - ma * ma, square_b[i] - mb * mb);
@@ -56,8 +69,7 @@ fn plane_ssim(a: &[f64], b: &[f64], width: usize, peak: f64) -> f64 {
             (2.0 * ma * mb + c1) * (2.0 * covariance + c2)
                 / ((ma * ma + mb * mb + c1) * (va + vb + c2))
         })
-        .sum();
-    total / mean_a.len() as f64
+        .sum()
 }
 
 /// The window's weights along one axis; they sum to 1.

@@ -119,6 +119,12 @@ fn grid_shows_every_result_at_the_same_place() {
 #[test]
 fn grid_lets_one_win() {
     let mut harness = grid();
+    harness.run();
+    harness.get_by_label("Result, level 0.6").focus();
+    harness.run_steps(2);
+    harness.key_press(egui::Key::Enter);
+    harness.run_steps(2);
+    assert_eq!(harness.state().grid.winner(), Some(0));
     harness.get_by_label("Pick level 0.4").click();
     harness.run_steps(2);
     assert_eq!(harness.state().grid.winner(), Some(2));

@@ -44,20 +44,8 @@ fn view_shows_the_far_corner_of_a_picture_larger_than_a_texture() {
 
 #[test]
 fn a_large_picture_is_there_coarsely_before_it_is_there_sharply() {
-    let mut window = Harness::builder()
-        .with_size(SIZE)
-        .wgpu()
-        .build_eframe(move |cc| {
-            let gpu = Gpu::new(&cc.egui_ctx, cc.wgpu_render_state.as_ref().unwrap());
-            let before = picture(6000, 4000, |x, _, _| x as f32 / 6000.0);
-            Bench {
-                viewer: Viewer::default(),
-                before: PictureView::new(&gpu, Arc::new(before)),
-                after: None,
-                strength: 1.0,
-                seen: None,
-            }
-        });
+    let before = picture(6000, 4000, |x, _, _| x as f32 / 6000.0);
+    let mut window = unsettled(1.0, before, None);
     let start = Instant::now();
     while window.state().before.uploads() == 0 {
         assert!(start.elapsed() < Duration::from_secs(20), "no pixels");

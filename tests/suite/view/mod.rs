@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use eframe::App;
-use egui::{CentralPanel, Frame, Ui};
+use egui::{CentralPanel, Frame, Panel, Ui};
 use egui_kittest::Harness;
 use image::RgbaImage;
-use serpent::gui::view::{Gpu, PictureView, Scene, Seen, Viewer};
+use serpent::gui::view::{Gpu, PictureView, Preview, Scene, Seen, Viewer};
 use serpent_engine::image::{BitDepth, Colour, Picture};
 
 /// A window with nothing but a viewer.
@@ -21,7 +21,11 @@ struct Bench {
     viewer: Viewer,
     before: PictureView,
     after: Option<PictureView>,
+    preview: Option<(PictureView, [usize; 4])>,
     strength: f32,
+    gpu: Gpu,
+    /// Whether there is a bar above the viewer.
+    bar: bool,
     seen: Option<Seen>,
 }
 
@@ -29,6 +33,7 @@ impl Bench {
     fn scene(&self) -> Scene<'_> {
         Scene {
             after: self.after.as_ref(),
+            preview: preview(&self.preview),
             strength: self.strength,
             ..Scene::new(&self.before)
         }
@@ -37,15 +42,29 @@ impl Bench {
 
 impl App for Bench {
     fn ui(&mut self, ui: &mut Ui, _: &mut eframe::Frame) {
+        let scene = Scene {
+            after: self.after.as_ref(),
+            preview: preview(&self.preview),
+            strength: self.strength,
+            ..Scene::new(&self.before)
+        };
+        if self.bar {
+            Panel::top("bar").show(ui, |ui| {
+                ui.horizontal_wrapped(|ui| self.viewer.bar(ui, &scene));
+            });
+        }
         CentralPanel::default().frame(Frame::NONE).show(ui, |ui| {
-            let scene = Scene {
-                after: self.after.as_ref(),
-                strength: self.strength,
-                ..Scene::new(&self.before)
-            };
             self.seen = Some(self.viewer.show(ui, &scene));
         });
     }
+}
+
+fn preview(of: &Option<(PictureView, [usize; 4])>) -> Option<Preview<'_>> {
+    let (view, place) = of.as_ref()?;
+    Some(Preview {
+        view,
+        place: *place,
+    })
 }
 
 type Window = Harness<'static, Bench>;
@@ -54,8 +73,20 @@ type Window = Harness<'static, Bench>;
 const SIZE: [f32; 2] = [600.0, 400.0];
 
 fn window(before: Picture, after: Option<Picture>) -> Window {
-    let mut harness = Harness::builder()
+    window_at(1.0, before, after)
+}
+
+/// A window of `SIZE` points with so many pixels a point.
+fn window_at(pixels_per_point: f32, before: Picture, after: Option<Picture>) -> Window {
+    let mut window = unsettled(pixels_per_point, before, after);
+    settle(&mut window);
+    window
+}
+
+fn unsettled(pixels_per_point: f32, before: Picture, after: Option<Picture>) -> Window {
+    Harness::builder()
         .with_size(SIZE)
+        .with_pixels_per_point(pixels_per_point)
         .with_step_dt(1.0 / 60.0)
         .wgpu()
         .build_eframe(move |cc| {
@@ -65,12 +96,13 @@ fn window(before: Picture, after: Option<Picture>) -> Window {
                 viewer: Viewer::default(),
                 before: PictureView::new(&gpu, Arc::new(before)),
                 after: after.map(|a| PictureView::new(&gpu, Arc::new(a))),
+                preview: None,
                 strength: 1.0,
+                gpu,
+                bar: false,
                 seen: None,
             }
-        });
-    settle(&mut harness);
-    harness
+        })
 }
 
 /// Lets frames pass until every tile in view is there.

@@ -198,3 +198,50 @@ fn view_shows_paper_under_transparent_pixels() {
     let (a, b) = (rgb(&image, 4, 104), rgb(&image, 12, 104));
     assert!(a != b && a[0] < 240 && b[0] < 240, "{a:?} {b:?}");
 }
+
+#[test]
+fn view_shows_a_preview_of_a_part_over_the_old_result() {
+    let mut window = window(flat(600, 400, 0.2), Some(flat(600, 400, 0.8)));
+    // Twice as many pixels on 100..300 x 50..150, as after super-resolution.
+    let preview = picture(400, 200, |x, _, _| if x < 200 { 0.4 } else { 0.6 });
+    let gpu = window.state().gpu.clone();
+    let state = window.state_mut();
+    state.viewer.mode = Mode::Flip;
+    state.preview = Some((
+        PictureView::new(&gpu, Arc::new(preview)),
+        [100, 50, 300, 150],
+    ));
+    let image = rendered(&mut window);
+    for (x, y, value) in [
+        (99, 100, 0.8),
+        (100, 100, 0.4),
+        (199, 149, 0.4),
+        (200, 50, 0.6),
+        (299, 149, 0.6),
+        (300, 100, 0.8),
+        (200, 150, 0.8),
+        (150, 49, 0.8),
+    ] {
+        assert_near(rgb(&image, x, y), [byte(value); 3], 0, &format!("{x} {y}"));
+    }
+    window.state_mut().strength = 0.5;
+    let image = rendered(&mut window);
+    assert_near(rgb(&image, 150, 100), [byte(0.3); 3], 1, "half a preview");
+}
+
+#[test]
+fn view_shows_every_pixel_at_100_percent_of_an_enlarged_window() {
+    let value = |x: usize, y: usize, c: usize| ((x * 7 + y * 3 + c * 50) % 256) as f32 / 255.0;
+    let mut window = window_at(1.25, picture(700, 460, value), None);
+    window.state_mut().viewer.zoom_to(1.0);
+    let image = rendered(&mut window);
+    // 750 x 500 screen pixels with the picture in the middle.
+    for (x, y) in [(0, 0), (699, 459), (350, 17), (511, 300), (512, 301)] {
+        let expected = [0, 1, 2].map(|c| byte(value(x, y, c)));
+        assert_eq!(
+            rgb(&image, x as u32 + 25, y as u32 + 20),
+            expected,
+            "at {x} {y}"
+        );
+    }
+}

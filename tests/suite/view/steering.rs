@@ -162,3 +162,67 @@ fn the_pixel_under_the_pointer_is_told_in_the_files_numbers() {
     assert_eq!(under.after, Some(vec![4100, 4101, 4102]));
     assert!(window.query_by_label_contains("20, 30").is_some());
 }
+
+#[test]
+fn pinching_zooms_and_fingers_on_a_trackpad_move() {
+    let mut window = window(flat(1200, 800, 0.5), None);
+    window.state_mut().viewer.zoom_to(1.0);
+    window.run_steps(2);
+    let corner = |window: &Window| window.state().seen.as_ref().unwrap().region;
+    assert_eq!(corner(&window), [300, 200, 900, 600]);
+    window.hover_at(pos2(300.0, 200.0));
+    window.step();
+    window.event(egui::Event::Zoom(2.0));
+    window.run_steps(2);
+    assert_eq!(window.state().viewer.zoom(), 2.0);
+    assert_eq!(corner(&window), [450, 300, 750, 500]);
+    for phase in [
+        egui::TouchPhase::Start,
+        egui::TouchPhase::Move,
+        egui::TouchPhase::End,
+    ] {
+        let moved = if phase == egui::TouchPhase::Move {
+            40.0
+        } else {
+            0.0
+        };
+        window.event(egui::Event::MouseWheel {
+            unit: egui::MouseWheelUnit::Point,
+            delta: vec2(moved, -moved),
+            phase,
+            source: egui::MouseWheelSource::Trackpad,
+            modifiers: egui::Modifiers::NONE,
+        });
+        window.step();
+    }
+    window.run_steps(30);
+    assert_eq!(window.state().viewer.zoom(), 2.0);
+    let [left, top, ..] = corner(&window);
+    assert!(left < 450 && top > 300, "{left} {top}");
+}
+
+#[test]
+fn everything_in_the_bar_has_a_name_and_works() {
+    let mut window = split();
+    window.state_mut().bar = true;
+    window.run_steps(2);
+    // Running checks that every control has a name for assistive technology.
+    window.run();
+    window.get_by_label("Difference").click();
+    window.run();
+    assert_eq!(window.state().viewer.mode, Mode::Difference);
+    let slider = window.query_by_role_and_label(egui::Role::Slider, "Gain");
+    assert!(slider.is_some());
+    window.get_by_label("200 %").click();
+    window.run();
+    assert_eq!(window.state().viewer.zoom(), 2.0);
+    assert!(window.query_by_label("Zoom 200 %").is_some());
+    window.get_by_label("Fit").click();
+    window.run();
+    assert!(window.state().viewer.zoom() < 1.0, "the bar takes room");
+    window.get_by_label("Channel").click();
+    window.run();
+    window.get_by_label("Green").click();
+    window.run();
+    assert_eq!(window.state().viewer.channel.name(), "Green");
+}

@@ -6,7 +6,7 @@ use super::scene::{Channel, Mode, Scene};
 use super::viewer::Viewer;
 
 impl Viewer {
-    /// Puts the view's controls into a row.
+    /// Puts the view's controls into a row; `horizontal_wrapped` suits narrow windows.
     pub fn bar(&mut self, ui: &mut Ui, scene: &Scene<'_>) {
         if scene.after.is_some() || scene.preview.is_some() {
             for (mode, key) in Mode::ALL.into_iter().zip(["S", "D", "F", "H"]) {
@@ -26,7 +26,7 @@ impl Viewer {
             if self.mode == Mode::Flip {
                 let held = ui
                     .button("Hold for the original")
-                    .on_hover_text("or hold \\")
+                    .on_hover_text("or hold \\ or Space")
                     .is_pointer_button_down_on();
                 self.show_original = held;
             }
@@ -54,6 +54,8 @@ impl Viewer {
         if ui.button("−").on_hover_text("Zoom out (−)").clicked() {
             self.zoom_by(0.8);
         }
+        // The view comes after the bar and may change the zoom: then there is another frame.
+        self.told = Some(self.zoom());
         zoom_label(ui, self.zoom());
         if ui.button("+").on_hover_text("Zoom in (+)").clicked() {
             self.zoom_by(1.25);

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use egui::{Align, Button, Layout, Rect, RichText, Sense, Ui, UiBuilder, vec2};
+use egui::{Rect, Sense, Ui, UiBuilder, vec2};
 use serpent_engine::image::Picture;
 
 use super::bar::zoom_label;
 use super::camera::{Camera, Ground};
+use super::candidate::Candidate;
 use super::gpu::Gpu;
 use super::keys;
 use super::metrics::{Measured, Meter};
@@ -21,25 +22,6 @@ const GAP: f32 = 16.0;
 /// Height of a cell's captions in points.
 const CAPTION: f32 = 50.0;
 
-/// A result in the grid.
-pub struct Candidate {
-    /// Its pixels.
-    pub view: Arc<PictureView>,
-    /// What made it: the model's or the file's name.
-    pub title: String,
-    /// With which settings: task, strength, device.
-    pub detail: String,
-    id: u64,
-    measured: Measured,
-}
-
-impl Candidate {
-    /// How it compares with the reference.
-    pub fn measured(&self) -> &Measured {
-        &self.measured
-    }
-}
-
 /// Shows candidates, measures them against a reference and lets the user pick one.
 pub struct CompareGrid {
     gpu: Gpu,
@@ -49,6 +31,8 @@ pub struct CompareGrid {
     meter: Meter,
     camera: Camera,
     wish: Option<Wish>,
+    /// The zoom that the bar told in this frame.
+    told: Option<f64>,
     /// Sizes in the last frame.
     sizes: Option<Sizes>,
     winner: Option<u64>,
@@ -70,6 +54,7 @@ impl CompareGrid {
             meter: Meter::start(gpu.ctx().clone()),
             camera: Camera::default(),
             wish: None,
+            told: None,
             sizes: None,
             winner: None,
             next_id: 0,
@@ -194,9 +179,12 @@ impl CompareGrid {
             whole((room.height() - GAP * (rows + 1) as f32) / rows as f32),
         );
         let gap = whole(GAP);
-        let showing_original = self.original.is_some()
-            && ui.memory(|m| m.focused()).is_none()
-            && ui.input(|i| i.key_down(egui::Key::Backslash));
+        let focused = ui.memory(|m| m.focused());
+        let ours = focused.is_none_or(|id| {
+            let mut cells = self.candidates.iter();
+            cells.any(|c| id == cell_id(ui, c))
+        });
+        let showing_original = self.original.is_some() && ours && keys::peeks(ui);
         let best = self.best();
         for i in 0..self.candidates.len() {
             let place = vec2((i % columns) as f32, (i / columns) as f32);
@@ -224,7 +212,7 @@ impl CompareGrid {
 
     fn cell(&mut self, ui: &mut Ui, index: usize, rect: Rect, original: bool, best: Option<usize>) {
         let view = rect.with_min_y(rect.top() + CAPTION);
-        let id = ui.scope_id().with(("cell", self.candidates[index].id));
+        let id = cell_id(ui, &self.candidates[index]);
         let response = ui.interact(view, id, Sense::click_and_drag());
         let title = self.candidates[index].title.clone();
         response.widget_info(|| {
@@ -246,48 +234,11 @@ impl CompareGrid {
         }
         let header = rect.with_max_y(rect.top() + CAPTION - 4.0);
         let mut header = ui.new_child(UiBuilder::new().max_rect(header));
-        if self.header(&mut header, index, picked, best == Some(index)) {
+        let pressed = self.candidates[index].header(&mut header, picked, best == Some(index));
+        if pressed {
             let winner = if picked { None } else { Some(index) };
             self.pick(winner);
         }
-    }
-
-    /// Name, settings and figures; true when the pick button was pressed.
-    fn header(&self, ui: &mut Ui, index: usize, picked: bool, best: bool) -> bool {
-        let candidate = &self.candidates[index];
-        let mut pressed = false;
-        ui.spacing_mut().item_spacing = vec2(6.0, 2.0);
-        ui.horizontal(|ui| {
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                let text = if picked { "Picked" } else { "Pick" };
-                let button = ui.add(Button::new(text).selected(picked));
-                button.widget_info(|| {
-                    let label = format!("{text} {}", candidate.title);
-                    egui::WidgetInfo::selected(egui::Role::Button, true, picked, label)
-                });
-                pressed = button.clicked();
-                ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                    ui.add(egui::Label::new(RichText::new(&candidate.title).strong()).truncate());
-                });
-            });
-        });
-        ui.horizontal(|ui| {
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                if let Some(text) = figures(&candidate.measured) {
-                    let text = RichText::new(text).monospace().size(12.0);
-                    let text = if best { text.strong() } else { text };
-                    let label = ui.label(text);
-                    if let Measured::Failed(problem) = &candidate.measured {
-                        label.on_hover_text(problem);
-                    }
-                }
-                ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                    let text = RichText::new(&candidate.detail).size(12.0);
-                    ui.add(egui::Label::new(text).truncate());
-                });
-            });
-        });
-        pressed
     }
 
     fn picture(&self, ui: &Ui, index: usize, view: Rect, original: bool) {
@@ -384,6 +335,7 @@ impl CompareGrid {
             }
             ui.separator();
         }
+        self.told = Some(self.zoom());
         zoom_label(ui, self.zoom());
         if ui.button("Fit").on_hover_text("0").clicked() {
             self.fit();
@@ -396,22 +348,9 @@ impl CompareGrid {
     }
 }
 
-/// The figures as shown.
-fn figures(measured: &Measured) -> Option<String> {
-    match measured {
-        Measured::None => None,
-        Measured::Waiting => Some("measuring…".to_owned()),
-        Measured::Failed(_) => Some("cannot be compared".to_owned()),
-        Measured::Done(quality) => {
-            let psnr = if quality.psnr.is_finite() {
-                format!("{:.2} dB", quality.psnr)
-            } else {
-                "identical".to_owned()
-            };
-            let ssim = quality.ssim.map(|s| format!("   SSIM {s:.4}"));
-            Some(format!("PSNR {psnr}{}", ssim.unwrap_or_default()))
-        }
-    }
+/// What the keyboard's focus knows a cell by.
+fn cell_id(ui: &Ui, candidate: &Candidate) -> egui::Id {
+    ui.scope_id().with(("cell", candidate.id))
 }
 
 /// Columns and rows that show pictures of an aspect ratio largest.

@@ -13,11 +13,18 @@ pub const KEYS: &[(&str, &str)] = &[
     ("1, 2, 4, 8", "100 %, 200 %, 400 %, 800 %"),
     ("Arrows", "Move the picture; with Shift by a whole view"),
     ("[ and ]", "Move the divider"),
-    ("\\ (hold)", "Show the original"),
+    ("\\ or Space (hold)", "Show the original"),
     (
         "S, D, F, H",
         "Split, side by side, flip, heat map of the difference",
     ),
+];
+
+/// Keys of the compare grid besides those that zoom and move.
+pub const GRID_KEYS: &[(&str, &str)] = &[
+    ("Tab", "Next result"),
+    ("Enter", "Pick the result"),
+    ("\\ or Space (hold)", "Show the original"),
 ];
 
 /// Screen pixels an arrow key moves the picture.
@@ -37,7 +44,7 @@ pub(super) fn follow(viewer: &mut Viewer, ui: &Ui, response: &Response, scene: &
         return;
     }
     viewer.wish = zoom_or_pan(ui, response.rect.size()).or(viewer.wish);
-    viewer.peeking = scene.has_result() && ui.input(|i| i.key_down(Key::Backslash));
+    viewer.peeking = scene.has_result() && peeks(ui);
     for (key, mode) in [
         (Key::S, Mode::Split),
         (Key::D, Mode::SideBySide),
@@ -87,6 +94,11 @@ pub(super) fn zoom_or_pan(ui: &Ui, view: egui::Vec2) -> Option<Wish> {
     .into_iter()
     .find(|&(key, _)| pressed(ui, key))
     .map(|(_, by)| Wish::Pan(by))
+}
+
+/// Whether a key is held that shows the original. Not every keyboard has a plain backslash.
+pub(super) fn peeks(ui: &Ui) -> bool {
+    ui.input(|i| i.key_down(Key::Backslash) || i.key_down(Key::Space))
 }
 
 /// Arrow keys stay with the widget instead of moving the focus.

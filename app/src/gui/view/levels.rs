@@ -19,10 +19,10 @@ pub(super) const SIDE: u32 = 512;
 pub(super) const TOP_SIDE: u32 = 1024;
 /// The lowest level that is kept in memory.
 const FIRST_STORED: u32 = 2;
-/// Rows of the first kept level that are made at a time.
+/// Rows of the first kept level that a thread makes at a time.
 const STRIP: usize = 32;
-/// Places looked at along each axis of a texel of the preview.
-const PREVIEW_TAPS: usize = 2;
+/// Neighbouring pixels looked at for a texel of the preview: they share a line of the cache.
+const PREVIEW_TAPS: usize = 4;
 
 /// A place for a tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -155,14 +155,24 @@ impl Levels {
         if let [first] = &mut self.stored[..]
             && first.len() < width * height
         {
-            let from = first.len() / width;
-            first.reserve(width * height - first.len());
-            for y in from..(from + STRIP).min(height) {
-                for x in 0..width {
-                    let mean = averaged(&self.picture, FIRST_STORED, x, y);
-                    first.push(mean.map(f16::from_f32));
+            let from = first.len();
+            let strip = STRIP * width;
+            first.resize(
+                (from + threads() * strip).min(width * height),
+                [f16::ZERO; 4],
+            );
+            let picture = &self.picture;
+            std::thread::scope(|scope| {
+                for (i, texels) in first[from..].chunks_mut(strip).enumerate() {
+                    scope.spawn(move || {
+                        let at = from + i * strip;
+                        for (texel, at) in texels.iter_mut().zip(at..) {
+                            let mean = averaged(picture, FIRST_STORED, at % width, at / width);
+                            *texel = mean.map(f16::from_f32);
+                        }
+                    });
                 }
-            }
+            });
             return;
         }
         let level = FIRST_STORED + self.stored.len() as u32;
@@ -191,17 +201,17 @@ impl Levels {
         let key = Key { level, x: 0, y: 0 };
         let side = 1usize << level;
         let (width, height) = (self.picture.width(), self.picture.height());
-        let place = |texel: usize, tap: usize, limit: usize| {
-            (texel * side + (2 * tap + 1) * side / (2 * PREVIEW_TAPS)).min(limit - 1)
-        };
         self.cut(key, |x, y| {
+            let row = (y * side + side / 2).min(height - 1);
+            let first = x * side + side / 2 - PREVIEW_TAPS.min(side) / 2;
             let mut sum = [0.0; 4];
-            for tap in 0..PREVIEW_TAPS * PREVIEW_TAPS {
-                let at_x = place(x, tap % PREVIEW_TAPS, width);
-                let at_y = place(y, tap / PREVIEW_TAPS, height);
-                add(&mut sum, pixel(&self.picture, at_x, at_y));
+            for tap in 0..PREVIEW_TAPS {
+                add(
+                    &mut sum,
+                    pixel(&self.picture, (first + tap).min(width - 1), row),
+                );
             }
-            sum.map(|v| v / (PREVIEW_TAPS * PREVIEW_TAPS) as f32)
+            sum.map(|v| v / PREVIEW_TAPS as f32)
         })
     }
 
@@ -314,6 +324,11 @@ fn averaged(picture: &Picture, level: u32, x: usize, y: usize) -> [f32; 4] {
     sum.map(|v| v / count)
 }
 
+/// Threads that average at a time: half of the processor is left to the window and to jobs.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |n| (n.get() / 2).clamp(1, 4))
+}
+
 /// The next level: the mean of up to 2 x 2 texels.
 fn halve(finer: &[[f16; 4]], from: (u32, u32), to: (u32, u32)) -> Vec<[f16; 4]> {
     let (width, height) = (from.0 as usize, from.1 as usize);
@@ -336,105 +351,5 @@ fn halve(finer: &[[f16; 4]], from: (u32, u32), to: (u32, u32)) -> Vec<[f16; 4]> 
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-    use super::*;
-
-    fn levels(width: usize, height: usize, value: impl Fn(usize, usize) -> f32) -> Levels {
-        let samples = (0..width * height)
-            .map(|i| value(i % width, i / width))
-            .collect();
-        let picture = Picture::new(width, height, Colour::Grey, samples)
-            .unwrap()
-            .with_depth(BitDepth::Sixteen);
-        let mut levels = Levels::new(Arc::new(picture), ToDisplay::default());
-        while !levels.complete() {
-            levels.advance();
-        }
-        levels
-    }
-
-    #[test]
-    fn tiles_and_parents_cover_the_picture() {
-        let grid = Grid {
-            width: 12000,
-            height: 9001,
-        };
-        assert_eq!(grid.top(), 4);
-        assert_eq!(grid.size(4), (750, 563));
-        for level in 0..grid.top() {
-            let (width, height) = grid.size(level);
-            let (columns, rows) = (width.div_ceil(SIDE), height.div_ceil(SIDE));
-            for (x, y) in [(0, 0), (columns - 1, rows - 1), (columns / 2, rows / 3)] {
-                let key = Key { level, x, y };
-                let parent = grid.parent(key).unwrap();
-                let (own, up) = (grid.bounds(key), grid.bounds(parent));
-                assert!(own[0] < own[2] && own[1] < own[3]);
-                assert!(2 * up[0] <= own[0] && 2 * up[1] <= own[1]);
-                assert!(2 * up[2] >= own[2] && 2 * up[3] >= own[3]);
-            }
-        }
-    }
-
-    #[test]
-    fn every_level_keeps_the_mean_of_its_pixels() {
-        // A ramp's mean over a block is its value in the block's middle.
-        let ramp = |x: usize, y: usize| (x as f32 + 2.0 * y as f32) / 20000.0;
-        let levels = levels(4501, 2300, ramp);
-        assert_eq!(levels.grid().top(), 3);
-        for level in 0..=3u32 {
-            let side = (1 << level) as f32;
-            let tile = levels.tile(Key { level, x: 0, y: 0 });
-            for (x, y) in [(0usize, 0usize), (100, 40), (250, 200)] {
-                let got = tile.data[(y + 1) * tile.width as usize + x + 1][1].to_f32();
-                let middle = |v: usize| (v as f32 + 0.5) * side - 0.5;
-                let expected = (middle(x) + 2.0 * middle(y)) / 20000.0;
-                assert!(
-                    (got - expected).abs() < expected.max(0.01) * 2e-3,
-                    "level {level} at {x} {y}: {got} for {expected}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn the_edge_around_a_tile_is_its_neighbours() {
-        let levels = levels(1300, 1100, |x, y| ((x * 7 + y * 13) % 1024) as f32 / 1024.0);
-        let (left, right) = (
-            levels.tile(Key {
-                level: 0,
-                x: 0,
-                y: 1,
-            }),
-            levels.tile(Key {
-                level: 0,
-                x: 1,
-                y: 1,
-            }),
-        );
-        let row = |t: &Texels, y: usize| {
-            t.data[y * t.width as usize..(y + 1) * t.width as usize].to_vec()
-        };
-        for y in [0, 5, 513] {
-            let (l, r) = (row(&left, y), row(&right, y));
-            assert_eq!(l[512..514], r[0..2]);
-        }
-        assert_eq!(
-            row(&left, 1)[0],
-            row(&left, 1)[1],
-            "the picture's edge repeats"
-        );
-    }
-
-    #[test]
-    fn transparent_pixels_lend_no_colour() {
-        // White that cannot be seen beside black that can.
-        let picture = Picture::new(2, 1, Colour::Grey, vec![1.0, 0.0])
-            .unwrap()
-            .with_alpha(Some(vec![0.0, 1.0]))
-            .unwrap();
-        let mean = averaged(&picture, 1, 0, 0);
-        assert_eq!(mean, [0.0, 0.0, 0.0, 0.5]);
-    }
-}
+#[path = "levels_tests.rs"]
+mod tests;

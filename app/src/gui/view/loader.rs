@@ -47,7 +47,10 @@ impl Loader {
     pub fn start(levels: Levels, ctx: Context) -> Self {
         let shared = Arc::new(Shared::default());
         let theirs = shared.clone();
-        std::thread::spawn(move || work(levels, &theirs, &ctx));
+        let thread = std::thread::Builder::new().name("picture tiles".to_owned());
+        if let Err(problem) = thread.spawn(move || work(levels, &theirs, &ctx)) {
+            tracing::error!("a picture cannot be shown, there is no thread for it: {problem}");
+        }
         Self(shared)
     }
 

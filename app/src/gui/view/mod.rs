@@ -5,6 +5,7 @@
 
 mod bar;
 mod camera;
+mod candidate;
 mod colour;
 mod gpu;
 mod grid;
@@ -21,9 +22,10 @@ mod steer;
 mod viewer;
 
 pub use camera::Camera;
+pub use candidate::Candidate;
 pub use gpu::Gpu;
-pub use grid::{Candidate, CompareGrid};
-pub use keys::KEYS;
+pub use grid::CompareGrid;
+pub use keys::{GRID_KEYS, KEYS};
 pub use metrics::Measured;
 pub use picture_view::PictureView;
 pub use readout::Under;

@@ -28,6 +28,8 @@ pub struct Viewer {
     pub(super) peeking: bool,
     /// What keys asked for, carried out where the view's size is known.
     pub(super) wish: Option<Wish>,
+    /// The zoom that the bar told in this frame.
+    pub(super) told: Option<f64>,
     /// Sizes in the last frame.
     sizes: Sizes,
     /// The part of the view with pixels in it in the last frame.
@@ -45,6 +47,7 @@ impl Default for Viewer {
             show_original: false,
             peeking: false,
             wish: None,
+            told: None,
             sizes: Sizes {
                 viewport: [1.0; 2],
                 picture: [1.0; 2],
@@ -134,6 +137,9 @@ impl Viewer {
         self.decorate(ui, scene, view, &panes);
         if response.has_focus() {
             overlay::focus(ui, view);
+        }
+        if self.told.take().is_some_and(|told| told != self.zoom()) {
+            ui.ctx().request_repaint();
         }
 
         let pointer = response.hover_pos();
