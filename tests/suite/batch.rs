@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+#[cfg(unix)]
+use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
 use serpent_engine::image::Picture;
@@ -56,11 +57,6 @@ fn count(rows: &[serde_json::Value], status: &str) -> usize {
     rows.iter().filter(|r| r["status"] == status).count()
 }
 
-fn kill(child: &mut Child) {
-    child.kill().unwrap();
-    child.wait().unwrap();
-}
-
 #[test]
 fn a_batch_killed_at_any_moment_leaves_whole_files_and_goes_on_with_the_rest() {
     let desk = Desk::new();
@@ -87,12 +83,13 @@ fn a_batch_killed_at_any_moment_leaves_whole_files_and_goes_on_with_the_rest() {
             seen += usize::from(line.contains("\"done\""));
             if seen == wanted {
                 std::thread::sleep(Duration::from_millis(7 * rounds));
-                kill(&mut child);
+                child.kill().unwrap();
                 break;
             }
         }
+        let status = child.wait().unwrap();
         if seen < wanted {
-            break (child.wait().unwrap(), seen);
+            break (status, seen);
         }
         let after = snapshot(&desk, "out");
         for (name, (bytes, _)) in &after {

@@ -24,8 +24,9 @@ use crate::restore::Options;
 /// Name of the journal.
 pub const JOURNAL: &str = ".serpent-journal.jsonl";
 
-/// Temporary files younger than this may be another program's that saves right now.
-const ABANDONED: Duration = Duration::from_secs(60);
+/// Temporary files younger than this may be another program's that saves right now. Where a lock
+/// would keep the journal from being written to, no run can know that it is alone: it waits longer.
+const ABANDONED: Duration = Duration::from_secs(if cfg!(unix) { 60 } else { 3600 });
 
 /// By what a file is known to be the same as before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -209,8 +210,8 @@ impl Journal {
             if cut {
                 file.write_all(b"\n")?;
             }
-            // Held while the run lives, so that others know (see `alone`). Where locks are not
-            // to be had, nobody is alone.
+            // Held while the run lives, so that others know (see `alone`).
+            #[cfg(unix)]
             let _ = file.try_lock_shared();
             self.file = Some(file);
         }
@@ -220,6 +221,13 @@ impl Journal {
     }
 
     /// Whether no other run is at work in this folder.
+    #[cfg(not(unix))]
+    fn alone(&self) -> bool {
+        true
+    }
+
+    /// Whether no other run is at work in this folder.
+    #[cfg(unix)]
     fn alone(&self) -> bool {
         let file = OpenOptions::new()
             .append(true)

@@ -104,7 +104,7 @@ fn folder(
         .filter_entry(|e| {
             let hidden = e.file_name().to_string_lossy().starts_with('.');
             let output = || own.as_ref().is_some_and(|o| real_path(e.path()) == *o);
-            !hidden && !(e.file_type().is_dir() && output())
+            !hidden && (!e.file_type().is_dir() || !output())
         });
     let mut found = Vec::new();
     let mut any = false;
@@ -120,10 +120,16 @@ fn folder(
             continue;
         }
         any = true;
-        let wanted = request.only.as_ref().is_none_or(|only| only.contains(path));
+        if request
+            .only
+            .as_ref()
+            .is_some_and(|only| !only.contains(path))
+        {
+            continue;
+        }
         // Nor is what an earlier call put beside the originals.
         let beside = request.destination == Destination::Beside;
-        if !wanted || (beside && journals.of(&root).is_ours(path)) {
+        if beside && journals.of(&root).is_ours(path) {
             continue;
         }
         let parent = path.parent().unwrap_or(folder);
