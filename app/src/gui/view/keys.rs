@@ -2,6 +2,7 @@
 
 use egui::{EventFilter, Id, Key, Modifiers, Response, Ui};
 
+use super::overlay;
 use super::scene::{Mode, Scene};
 use super::steer::Wish;
 use super::viewer::Viewer;
@@ -30,7 +31,8 @@ pub const GRID_KEYS: &[(&str, &str)] = &[
 /// Screen pixels an arrow key moves the picture.
 const STEP: f64 = 64.0;
 
-/// Follows the keys that are meant for the view: it has the focus, or nothing has.
+/// Follows the keys that are meant for the view: it or its divider has the
+/// focus, or nothing has.
 pub(super) fn follow(viewer: &mut Viewer, ui: &Ui, response: &Response, scene: &Scene<'_>) {
     let focused = ui.memory(|m| m.focused());
     if response.clicked() || response.drag_started() {
@@ -39,11 +41,15 @@ pub(super) fn follow(viewer: &mut Viewer, ui: &Ui, response: &Response, scene: &
     if response.has_focus() {
         keep_arrows(ui, response.id);
     }
-    if focused.is_some_and(|id| id != response.id) {
+    let on_divider = focused == Some(overlay::divider_id(ui));
+    if focused.is_some_and(|id| id != response.id) && !on_divider {
         viewer.peeking = false;
         return;
     }
-    viewer.wish = zoom_or_pan(ui, response.rect.size()).or(viewer.wish);
+    let asked = zoom_or_pan(ui, response.rect.size());
+    // On the divider the arrows move the divider.
+    let asked = asked.filter(|w| !(on_divider && matches!(w, Wish::Pan(_))));
+    viewer.wish = asked.or(viewer.wish);
     viewer.peeking = scene.has_result() && peeks(ui);
     for (key, mode) in [
         (Key::S, Mode::Split),

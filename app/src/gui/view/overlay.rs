@@ -76,10 +76,15 @@ pub(super) fn placeholder(ui: &Ui, viewport: &Viewport, ground: Ground, picture:
         .rect_filled(rect.intersect(viewport.rect), 0.0, Color32::from_gray(grey));
 }
 
+/// What the keyboard's focus knows the divider by.
+pub(super) fn divider_id(ui: &Ui) -> egui::Id {
+    ui.scope_id().with("divider")
+}
+
 /// The divider at `fraction` of the view's width, with a handle; pointer, arrow keys and
 /// assistive technology move it.
 pub(super) fn divider(ui: &mut Ui, view: Rect, fraction: &mut f32) {
-    let id = ui.scope_id().with("divider");
+    let id = divider_id(ui);
     let x = view.left() + view.width() * *fraction;
     let reach = Rect::from_x_y_ranges(x - REACH..=x + REACH, view.y_range());
     let response = ui.interact(reach.intersect(view), id, Sense::click_and_drag());
@@ -153,7 +158,7 @@ pub(super) fn legend(ui: &mut Ui, view: Rect, gain: f32) {
     let size = vec2(200.0, 40.0);
     let rect = Align2::RIGHT_BOTTOM.anchor_size(view.right_bottom() - Vec2::splat(MARGIN), size);
     let painter = ui.painter();
-    painter.rect_filled(rect, 5.0, Color32::from_black_alpha(175));
+    painter.rect_filled(rect, 5.0, Color32::from_black_alpha(215));
     let inner = rect.shrink2(PAD);
     let bar = inner
         .with_max_y(inner.top() + 10.0)
