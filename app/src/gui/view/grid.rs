@@ -361,7 +361,9 @@ fn arrangement(count: usize, room: egui::Vec2, aspect: f32) -> (usize, usize) {
         let height = room.y / rows as f32 - GAP - CAPTION;
         width.min(height * aspect)
     };
+    // Of equally large ones the fewest columns, which leave the fewest places empty.
     let columns = (1..=count.max(1))
+        .rev()
         .max_by(|&a, &b| shown(a).total_cmp(&shown(b)))
         .unwrap_or(1);
     (columns, count.div_ceil(columns))
