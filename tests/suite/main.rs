@@ -19,3 +19,5 @@ mod trainer;
 mod training;
 mod view;
 mod window;
+mod window_batch;
+mod window_snapshots;

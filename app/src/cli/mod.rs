@@ -41,17 +41,29 @@ use common::{Global, Outcome};
 #[command(
     name = "serpent",
     version,
-    override_usage = "serpent [FILE]\n       serpent COMMAND [OPTIONS]"
+    override_usage = "serpent [FILE]...\n       serpent COMMAND [OPTIONS]"
 )]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Picture to open in the window
+    /// Pictures and folders to open in the window
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Restore FILE in the window, save what the window shows as a PNG, and close it
     #[arg(long, hide = true, value_name = "PNG")]
     screenshot: Option<PathBuf>,
+    /// What the window is to show on that picture
+    #[arg(long, hide = true, value_enum, default_value_t)]
+    scene: gui::Scene,
+    /// Write the times of all frames of the window into a CSV file
+    #[arg(long, hide = true, value_name = "CSV")]
+    frame_log: Option<PathBuf>,
+    /// Theme of the window, whatever the settings say
+    #[arg(long, hide = true, value_enum)]
+    theme: Option<gui::ThemeChoice>,
+    /// Width and height of the window
+    #[arg(long, hide = true, num_args = 2, value_names = ["WIDTH", "HEIGHT"])]
+    window_size: Option<Vec<f32>>,
     #[command(flatten)]
     global: Global,
 }
@@ -121,12 +133,22 @@ fn window(cli: &Cli) -> anyhow::Result<ExitCode> {
         );
     }
     let setup = gui::Setup {
-        file: cli.files.first().cloned(),
-        device: cli.global.device(),
+        files: cli.files.clone(),
+        // Not said on the command line, it is as the settings say.
+        device: (cli.global.device != "auto").then(|| cli.global.device()),
         library: common::library(),
         model: None,
+        theme: cli.theme,
+        // A window that photographs itself leaves the user's settings alone.
+        settings: gui::Settings::user_file().filter(|_| cli.screenshot.is_none()),
     };
-    gui::run(setup, cli.screenshot.clone())?;
+    let observe = gui::Observe {
+        screenshot: cli.screenshot.clone(),
+        scene: cli.scene,
+        frame_log: cli.frame_log.clone(),
+        size: cli.window_size.as_deref().and_then(|s| s.try_into().ok()),
+    };
+    gui::run(setup, observe)?;
     Ok(ExitCode::SUCCESS)
 }
 

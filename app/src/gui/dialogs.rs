@@ -2,39 +2,80 @@
 
 use std::path::{Path, PathBuf};
 
-/// Asks the user for files.
-pub trait Dialogs {
-    /// A picture to open, or `None` when the user thinks better of it.
-    fn open(&mut self) -> Option<PathBuf>;
-
-    /// Where to save; `suggestion` is beside the source, under a name of its own.
-    fn save(&mut self, suggestion: &Path) -> Option<PathBuf>;
-}
-
-/// Extensions the open dialog offers.
-const EXTENSIONS: [&str; 9] = [
+/// Extensions that dialogs offer and folders are searched for.
+pub const EXTENSIONS: [&str; 9] = [
     "png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp", "gif", "jfif",
 ];
+
+/// What the user is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Pictures to open.
+    Pictures,
+    /// One picture.
+    Picture,
+    /// A folder.
+    Folder,
+    /// A name to save under; the suggestion is beside the source, under a name of its own.
+    Save(PathBuf),
+}
+
+/// What to do with the answer; nothing when the user thinks better of it.
+pub type Answer = Box<dyn FnOnce(Vec<PathBuf>) + Send>;
+
+/// Asks the user for files. The window goes on meanwhile.
+pub trait Dialogs {
+    /// Asks; `answer` may be called on any thread.
+    fn ask(&mut self, title: &str, question: Question, answer: Answer);
+}
 
 /// The desktop's dialogs.
 pub struct Native;
 
 impl Dialogs for Native {
-    fn open(&mut self) -> Option<PathBuf> {
-        rfd::FileDialog::new()
-            .set_title("Open a photo")
-            .add_filter("Photos", &EXTENSIONS)
-            .pick_file()
+    fn ask(&mut self, title: &str, question: Question, answer: Answer) {
+        let dialog = rfd::AsyncFileDialog::new().set_title(title);
+        let pictures = |d: rfd::AsyncFileDialog| d.add_filter("Pictures", &EXTENSIONS);
+        let one = |f: Option<rfd::FileHandle>| f.map(|f| vec![f.path().to_owned()]);
+        // The dialog is made here, as macOS wants it, and waited for elsewhere.
+        match question {
+            Question::Pictures => {
+                let chosen = pictures(dialog).pick_files();
+                wait(answer, async move {
+                    let files = chosen.await?;
+                    Some(files.iter().map(|f| f.path().to_owned()).collect())
+                });
+            }
+            Question::Picture => {
+                let chosen = pictures(dialog).pick_file();
+                wait(answer, async move { one(chosen.await) });
+            }
+            Question::Folder => {
+                let chosen = dialog.pick_folder();
+                wait(answer, async move { one(chosen.await) });
+            }
+            Question::Save(suggestion) => {
+                let chosen = with_suggestion(dialog, &suggestion).save_file();
+                wait(answer, async move { one(chosen.await) });
+            }
+        }
     }
+}
 
-    fn save(&mut self, suggestion: &Path) -> Option<PathBuf> {
-        let mut dialog = rfd::FileDialog::new().set_title("Save the restored photo");
-        if let Some(folder) = suggestion.parent() {
-            dialog = dialog.set_directory(folder);
-        }
-        if let Some(name) = suggestion.file_name() {
-            dialog = dialog.set_file_name(name.to_string_lossy());
-        }
-        dialog.save_file()
+fn with_suggestion(mut dialog: rfd::AsyncFileDialog, suggestion: &Path) -> rfd::AsyncFileDialog {
+    if let Some(folder) = suggestion.parent() {
+        dialog = dialog.set_directory(folder);
     }
+    if let Some(name) = suggestion.file_name() {
+        dialog = dialog.set_file_name(name.to_string_lossy());
+    }
+    dialog
+}
+
+fn wait(answer: Answer, chosen: impl Future<Output = Option<Vec<PathBuf>>> + Send + 'static) {
+    std::thread::spawn(move || {
+        if let Some(paths) = pollster::block_on(chosen).filter(|p| !p.is_empty()) {
+            answer(paths);
+        }
+    });
 }

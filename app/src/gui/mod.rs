@@ -1,38 +1,96 @@
-//! The window: open or drop a picture, restore it, look at both, save.
+//! The window: drop pictures, restore them, look, compare, save; or whole folders at once.
+//!
+//! [`Window`] holds the state; what it does is spread over files of one purpose each, as `impl`
+//! blocks: opening, restoring, saving; one file for each page and bar. Every action is a
+//! [`Command`]. Nothing here waits: pictures are read and written on threads, and restored on
+//! the engine's.
 
+mod actions;
+mod bars;
+mod batch;
+mod batch_form;
+mod batch_page;
+mod canvas;
+mod cards;
+mod command;
+mod compare;
+mod devices;
 mod dialogs;
+mod eta;
+mod frames;
+mod help;
+mod notice;
+mod opening;
+mod palette;
+mod photos;
+mod queue;
+mod restoring;
+mod saving;
 mod screenshot;
-mod texture;
+mod settings;
+mod settings_page;
+mod side_panel;
+mod sources;
+mod strip;
+mod theme;
+mod thumbs;
+mod tokens;
 pub mod view;
-mod viewer;
+mod widgets;
 mod window;
+mod words;
 mod worker;
 
 use std::path::PathBuf;
 
-use anyhow::anyhow;
+use anyhow::{Context as _, anyhow};
 
-pub use dialogs::{Dialogs, Native};
-pub use window::{Setup, Window};
+pub use command::Command;
+pub use dialogs::{Answer, Dialogs, Native, Question};
+pub use screenshot::Scene;
+pub use settings::Settings;
+pub use theme::ThemeChoice;
+pub use window::{Page, Setup, Window};
 
-/// Opens the window and returns when it is closed. `screenshot` saves what it shows once
-/// nothing is going on any more, and closes it (for the documentation and the tests).
+/// What those who work on the window or document it ask for.
+#[derive(Clone, Debug, Default)]
+pub struct Observe {
+    /// Saves what the window shows once nothing is going on any more, and closes it.
+    pub screenshot: Option<PathBuf>,
+    /// What it is to show by then.
+    pub scene: Scene,
+    /// Writes the times of all frames into this CSV file.
+    pub frame_log: Option<PathBuf>,
+    /// Size of the window in points.
+    pub size: Option<[f32; 2]>,
+}
+
+/// Opens the window and returns when it is closed.
 ///
 /// # Errors
-/// When no window can be opened.
-pub fn run(setup: Setup, screenshot: Option<PathBuf>) -> anyhow::Result<()> {
+/// When no window can be opened, or the frame log cannot be written.
+pub fn run(setup: Setup, observe: Observe) -> anyhow::Result<()> {
     let options = eframe::NativeOptions {
         viewport: egui::ViewportBuilder::default()
             .with_title("Serpent")
-            .with_inner_size([1180.0, 800.0])
-            .with_min_inner_size([560.0, 400.0])
+            .with_app_id("serpent")
+            .with_inner_size(observe.size.unwrap_or([1240.0, 820.0]))
+            .with_min_inner_size([720.0, 480.0])
             .with_drag_and_drop(true),
         ..Default::default()
     };
+    let frames = match &observe.frame_log {
+        Some(path) => Some(
+            frames::FrameLog::create(path)
+                .with_context(|| format!("{}: cannot write the frame log", path.display()))?,
+        ),
+        None => None,
+    };
     let make = move |cc: &eframe::CreationContext<'_>| -> Box<dyn eframe::App> {
-        let window = Window::new(&cc.egui_ctx, setup, Box::new(Native));
-        match screenshot {
-            Some(path) => Box::new(screenshot::Screenshot::new(window, path)),
+        let mut window = Window::new(cc, setup, Box::new(Native));
+        window.log_frames(frames);
+        match observe.screenshot {
+            Some(path) => Box::new(screenshot::Screenshot::new(window, path, observe.scene)),
             None => Box::new(window),
         }
     };

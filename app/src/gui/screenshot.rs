@@ -4,15 +4,40 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::command::Command;
 use super::window::Window;
 
 /// Frames without work before the picture is taken: layout and textures settle in a few.
 const CALM_FRAMES: u32 = 8;
 
+/// What the window is to show on its picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Scene {
+    /// The files, restored, under the divider; the empty window without files.
+    #[default]
+    Restored,
+    /// Original and result side by side, at 200 %.
+    SideBySide,
+    /// What has changed.
+    Difference,
+    /// The first file's results in one grid, measured against the second file.
+    Compare,
+    /// The files' folders, half restored.
+    Batch,
+    /// The settings.
+    Settings,
+    /// The palette.
+    Palette,
+    /// The help.
+    Help,
+}
+
 /// A window that photographs itself.
 pub struct Screenshot {
     window: Window,
     path: PathBuf,
+    scene: Scene,
+    set: bool,
     calm: u32,
     requested: bool,
     done: Arc<AtomicBool>,
@@ -20,14 +45,46 @@ pub struct Screenshot {
 
 impl Screenshot {
     /// Wraps `window`; the picture goes to `path` (PNG).
-    pub fn new(mut window: Window, path: PathBuf) -> Self {
-        window.restore_when_loaded();
+    pub fn new(mut window: Window, path: PathBuf, scene: Scene) -> Self {
+        if scene != Scene::Batch {
+            window.restore_when_loaded();
+        }
         Self {
             window,
             path,
+            scene,
+            set: false,
             calm: 0,
             requested: false,
             done: Arc::default(),
+        }
+    }
+
+    /// Once the files are restored: what is to be seen.
+    fn set_scene(&mut self) {
+        let commands: &[Command] = match self.scene {
+            Scene::Restored => &[],
+            Scene::SideBySide => &[Command::ViewSideBySide, Command::Zoom200],
+            Scene::Difference => &[Command::ViewDifference],
+            Scene::Compare => {
+                self.window.compare_with_second();
+                &[Command::GoCompare]
+            }
+            Scene::Batch => &[Command::GoBatch, Command::BatchStart],
+            Scene::Settings => &[Command::GoSettings],
+            Scene::Palette => &[Command::Palette],
+            Scene::Help => &[Command::Help],
+        };
+        for command in commands {
+            self.window.run(*command);
+        }
+    }
+
+    /// Whether there is nothing more to wait for.
+    fn at_rest(&self) -> bool {
+        match self.scene {
+            Scene::Batch if self.set => self.window.batch_is_half_done(),
+            _ => !self.window.is_busy(),
         }
     }
 }
@@ -41,11 +98,12 @@ impl eframe::App for Screenshot {
         self.window.ui(ui, frame);
         let ctx = ui.ctx();
         ctx.request_repaint();
-        self.calm = if self.window.is_busy() {
-            0
-        } else {
-            self.calm + 1
-        };
+        self.calm = if self.at_rest() { self.calm + 1 } else { 0 };
+        if self.calm > CALM_FRAMES && !self.set {
+            self.set = true;
+            self.calm = 0;
+            self.set_scene();
+        }
         if self.calm > CALM_FRAMES && !self.requested {
             self.requested = true;
             let (path, done) = (self.path.clone(), self.done.clone());

@@ -1,119 +1,156 @@
-//! The window's state and layout.
+//! The window's state and its frame.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
 
 use eframe::App;
-use egui::{
-    Align, Button, CentralPanel, Color32, Context, Key, KeyboardShortcut, Layout, Modifiers, Panel,
-    ProgressBar, RichText, Ui,
-};
-use serpent_engine::image::{Picture, SaveOptions};
-use serpent_engine::restore::{DeviceChoice, ModelLibrary};
+use egui::{CentralPanel, Context, Frame, Margin, Panel, Ui};
+use serpent_engine::checkpoint::Task;
+use serpent_engine::image::Picture;
+use serpent_engine::restore::batch::Summary;
+use serpent_engine::restore::{DeviceChoice, ModelLibrary, PresetLibrary};
 
+use super::actions::Ask;
+use super::batch_page::BatchState;
+use super::canvas::Canvas;
+use super::cards::Cards;
+use super::command::Command;
+use super::compare::Compare;
+use super::devices::Devices;
 use super::dialogs::Dialogs;
-use super::texture::TiledTexture;
-use super::viewer::Viewer;
-use super::worker::{Outcome, Worker};
-
-const OPEN: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::O);
-const SAVE: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::S);
-const RESTORE: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::R);
+use super::frames::FrameLog;
+use super::notice::Notices;
+use super::palette::Search;
+use super::queue::{Queue, State};
+use super::restoring::Preview;
+use super::saving::Saver;
+use super::settings::{Keeper, Settings};
+use super::sources::Sources;
+use super::theme::{self, ThemeChoice};
+use super::thumbs::Thumbs;
+use super::tokens::{palette, size, space};
+use super::worker::Worker;
 
 /// What the window starts with.
 #[derive(Clone, Debug, Default)]
 pub struct Setup {
-    /// Opened at once.
-    pub file: Option<PathBuf>,
-    /// Where pictures are restored.
-    pub device: DeviceChoice,
+    /// Files and folders opened at once.
+    pub files: Vec<PathBuf>,
+    /// Where pictures are restored; what the settings say when `None`.
+    pub device: Option<DeviceChoice>,
     /// Where models are looked for.
     pub library: ModelLibrary,
-    /// Model chosen at first; the shipped default when `None`.
+    /// Model chosen at first; what the settings say, else the shipped default, when `None`.
     pub model: Option<String>,
+    /// The theme, whatever the settings say.
+    pub theme: Option<ThemeChoice>,
+    /// Where settings are kept; nowhere when `None`.
+    pub settings: Option<PathBuf>,
 }
 
-/// A picture with its textures.
-struct Shown {
-    picture: Arc<Picture>,
-    texture: TiledTexture,
+/// What fills the window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Page {
+    /// One picture, to be restored and looked at.
+    #[default]
+    Photos,
+    /// Several results of it.
+    Compare,
+    /// Folders.
+    Batch,
+    /// The settings.
+    Settings,
 }
-
-impl Shown {
-    fn new(ctx: &Context, name: &str, picture: Arc<Picture>) -> Self {
-        Self {
-            texture: TiledTexture::upload(ctx, name, &picture),
-            picture,
-        }
-    }
-}
-
-/// One line to the user at the bottom of the window.
-enum Message {
-    Plain(String),
-    Problem(String),
-}
-
-type Loaded = (PathBuf, Result<Picture, String>);
-type Saved = (PathBuf, Result<(), String>);
 
 /// The application.
 pub struct Window {
-    setup: Setup,
-    dialogs: Box<dyn Dialogs>,
-    worker: Worker,
-    viewer: Viewer,
-    /// Zoom of the last frame: panels are laid out before the picture.
-    zoom: f32,
-    models: Vec<String>,
-    model: usize,
-    path: Option<PathBuf>,
-    before: Option<Shown>,
-    after: Option<Shown>,
-    loading: Option<Receiver<Loaded>>,
-    saving: Option<Receiver<Saved>>,
-    message: Message,
-    restore_when_loaded: bool,
+    pub(super) ctx: Context,
+    pub(super) page: Page,
+    pub(super) settings: Settings,
+    pub(super) keeper: Keeper,
+    pub(super) dialogs: Box<dyn Dialogs>,
+    pub(super) answers: (Sender<(Ask, Vec<PathBuf>)>, Receiver<(Ask, Vec<PathBuf>)>),
+    pub(super) queue: Queue,
+    pub(super) sources: Sources,
+    pub(super) thumbs: Thumbs,
+    pub(super) cards: Cards,
+    pub(super) worker: Worker,
+    pub(super) saver: Saver,
+    pub(super) canvas: Canvas,
+    pub(super) compare: Compare,
+    pub(super) batch: BatchState,
+    pub(super) notices: Notices,
+    pub(super) devices: Devices,
+    /// What pictures are restored for; chosen for each picture when `None`.
+    pub(super) task: Option<(Task, usize)>,
+    /// The model, for the task.
+    pub(super) model: Option<String>,
+    /// The entry on screen: the current one as soon as it is in memory.
+    pub(super) on_screen: Option<u64>,
+    pub(super) preview: Option<Preview>,
+    /// Where pictures are restored from the next job on.
+    pub(super) device: DeviceChoice,
+    /// Name of the device in use, once it is open.
+    pub(super) device_name: Option<String>,
+    pub(super) search: Option<Search>,
+    pub(super) help: bool,
+    pub(super) restore_when_loaded: bool,
+    pub(super) last_outcome: u64,
+    frames: Option<FrameLog>,
 }
 
 impl Window {
-    /// A window with nothing open, or with the setup's file on its way.
-    pub fn new(ctx: &Context, setup: Setup, dialogs: Box<dyn Dialogs>) -> Self {
-        ctx.all_styles_mut(|style| {
-            style.spacing.button_padding = egui::vec2(10.0, 5.0);
-            style.spacing.item_spacing = egui::vec2(8.0, 6.0);
-        });
-        let worker = Worker::new(ctx.clone(), &setup);
-        let models = worker.models();
-        let wanted = setup.model.clone().or_else(|| worker.default_model());
-        let model = wanted
-            .and_then(|w| models.iter().position(|m| *m == w))
-            .unwrap_or(0);
-        let message = match models.is_empty() {
-            true => Message::Problem(
-                "No model was found; put one into the folder models beside the program.".to_owned(),
-            ),
-            false => Message::Plain(String::new()),
+    /// A window with nothing open, or with the setup's files on their way.
+    pub fn new(cc: &eframe::CreationContext<'_>, setup: Setup, dialogs: Box<dyn Dialogs>) -> Self {
+        let ctx = &cc.egui_ctx;
+        theme::install(ctx);
+        let (settings, trouble) = match &setup.settings {
+            Some(path) => Settings::load(path),
+            None => (Settings::default(), None),
         };
+        setup.theme.unwrap_or(settings.theme).apply(ctx);
+        ctx.set_zoom_factor(settings.scale);
+        let device = setup.device.unwrap_or_else(|| settings.choice());
+        // Presets lie beside the settings.
+        let presets = setup.settings.as_deref().and_then(Path::parent);
+        let presets = presets.map(|p| PresetLibrary::new(p.join("presets")));
         let mut window = Self {
+            page: Page::default(),
+            keeper: Keeper::new(setup.settings, settings.clone()),
             dialogs,
-            worker,
-            viewer: Viewer::default(),
-            zoom: 1.0,
-            models,
-            model,
-            path: None,
-            before: None,
-            after: None,
-            loading: None,
-            saving: None,
-            message,
+            answers: channel(),
+            queue: Queue::default(),
+            sources: Sources::new(ctx.clone()),
+            thumbs: Thumbs::new(ctx),
+            cards: Cards::read(&setup.library, ctx),
+            worker: Worker::new(ctx.clone(), device.clone(), setup.library),
+            saver: Saver::new(ctx.clone()),
+            canvas: Canvas::new(ctx, cc.wgpu_render_state.as_ref()),
+            compare: Compare::default(),
+            batch: BatchState::new(presets),
+            device,
+            notices: Notices::default(),
+            devices: Devices::default(),
+            task: None,
+            model: setup.model.or_else(|| settings.model.clone()),
+            on_screen: None,
+            preview: None,
+            device_name: None,
+            search: None,
+            help: false,
             restore_when_loaded: false,
-            setup,
+            last_outcome: 0,
+            frames: None,
+            settings,
+            ctx: ctx.clone(),
         };
-        if let Some(file) = window.setup.file.take() {
-            window.open(ctx, file);
+        if let Some(trouble) = trouble {
+            window.notices.problem(trouble);
+        }
+        if !setup.files.is_empty() {
+            window.sources.search(setup.files);
         }
         window
     }
@@ -123,295 +160,151 @@ impl Window {
         self.restore_when_loaded = true;
     }
 
+    /// Writes the times of all frames from now on.
+    pub(super) fn log_frames(&mut self, log: Option<FrameLog>) {
+        self.frames = log;
+    }
+
     /// Whether anything is being read, restored or saved.
     pub fn is_busy(&self) -> bool {
-        self.loading.is_some() || self.saving.is_some() || self.worker.is_busy()
+        self.sources.is_busy()
+            || self.cards.is_busy()
+            || self.worker.is_busy()
+            || self.saver.is_busy()
+            || self.devices.is_busy()
+            || self.batch.is_busy()
+            || self.thumbs.is_busy()
+            || !self.canvas.is_settled()
+            || (self.page == Page::Compare && !self.compare.is_settled())
     }
 
-    /// The restored picture, once there is one.
+    /// The picture on screen, restored at full strength, once it is.
     pub fn restored(&self) -> Option<&Arc<Picture>> {
-        self.after.as_ref().map(|s| &s.picture)
+        self.queue.current()?.outcome().map(|o| &o.picture)
     }
 
-    /// Reads `path` on another thread; what is on screen stays until it is there.
-    fn open(&mut self, ctx: &Context, path: PathBuf) {
-        self.worker.cancel();
-        let (send, receive) = channel();
-        let ctx = ctx.clone();
-        self.message = Message::Plain(format!("Opening {}…", name(&path)));
-        self.loading = Some(receive);
-        std::thread::spawn(move || {
-            let picture = Picture::open(&path).map_err(|e| e.to_string());
-            // The window may be gone by now.
-            let _ = send.send((path, picture));
-            ctx.request_repaint();
-        });
+    /// Whether a picture's turn on the device has come.
+    pub fn is_restoring(&self) -> bool {
+        let states = self.queue.entries().iter().map(|e| &e.state);
+        states.into_iter().any(|s| matches!(s, State::Restoring(_)))
     }
 
-    fn opened(&mut self, ctx: &Context, path: PathBuf, picture: Result<Picture, String>) {
-        match picture {
-            Err(problem) => self.message = Message::Problem(problem),
-            Ok(picture) => {
-                let size = format!("{} × {}", picture.width(), picture.height());
-                self.message = Message::Plain(size);
-                self.before = Some(Shown::new(ctx, "before", Arc::new(picture)));
-                self.after = None;
-                self.viewer.fit();
-                self.path = Some(path);
-                if std::mem::take(&mut self.restore_when_loaded) {
-                    self.restore();
-                }
-            }
-        }
+    /// Where the files of the batch stand, if one runs or ran.
+    pub fn batch_summary(&self) -> Option<Summary> {
+        self.batch.run.as_ref().map(|run| run.seen().summary)
     }
 
-    fn restore(&mut self) {
-        let (Some(before), Some(model)) = (&self.before, self.models.get(self.model)) else {
-            return;
-        };
-        self.message = Message::Plain("Restoring…".to_owned());
-        self.worker.restore(before.picture.clone(), model.clone());
-    }
-
-    fn save(&mut self, ctx: &Context) {
-        let (Some(after), Some(source)) = (&self.after, &self.path) else {
-            return;
-        };
-        let Some(target) = self.dialogs.save(&suggestion(source)) else {
-            return;
-        };
-        if same_file(source, &target) {
-            let problem = format!(
-                "{}: that is the original; choose another name, originals are never replaced",
-                name(&target)
-            );
-            self.message = Message::Problem(problem);
-            return;
-        }
-        let (send, receive) = channel();
-        let (picture, ctx) = (after.picture.clone(), ctx.clone());
-        self.message = Message::Plain(format!("Saving {}…", name(&target)));
-        self.saving = Some(receive);
-        std::thread::spawn(move || {
-            let saved = picture
-                .save(&target, &SaveOptions::default())
-                .map_err(|e| e.to_string());
-            let _ = send.send((target, saved));
-            ctx.request_repaint();
-        });
+    /// What fills the window.
+    pub fn page(&self) -> Page {
+        self.page
     }
 
     /// Takes in what other threads have finished.
-    fn collect(&mut self, ctx: &Context) {
-        if let Some((path, picture)) = self.loading.as_ref().and_then(|r| r.try_recv().ok()) {
-            self.loading = None;
-            self.opened(ctx, path, picture);
+    fn collect(&mut self) {
+        while let Some(found) = self.sources.poll() {
+            self.take_in_found(found);
         }
-        if let Some((path, saved)) = self.saving.as_ref().and_then(|r| r.try_recv().ok()) {
-            self.saving = None;
-            self.message = match saved {
-                Ok(()) => Message::Plain(format!("Saved {}", path.display())),
-                Err(problem) => Message::Problem(problem),
-            };
+        if self.cards.collect() {
+            self.cards_are_there();
         }
-        while let Some(outcome) = self.worker.poll() {
-            match outcome {
-                Outcome::Done { picture, summary } => {
-                    self.after = Some(Shown::new(ctx, "after", picture));
-                    self.message = Message::Plain(summary);
-                }
-                Outcome::Failed(problem) => self.message = Message::Problem(problem),
-                Outcome::Cancelled => self.message = Message::Plain("Cancelled".to_owned()),
-            }
+        for told in self.worker.poll() {
+            self.take_in_told(told);
         }
+        for saved in self.saver.poll() {
+            self.take_in_saved(saved);
+        }
+        while let Ok((ask, paths)) = self.answers.1.try_recv() {
+            self.take_in_answer(ask, paths);
+        }
+        self.devices.collect();
+        self.collect_batch();
+        self.thumbs.collect();
+        self.load_current();
+        self.restore_if_asked();
+        self.free_memory();
     }
 
-    /// Dropped files and shortcuts.
-    fn input(&mut self, ctx: &Context) {
-        let dropped = ctx.input(|i| i.raw.dropped_files.first().map(|f| f.path().to_owned()));
-        if let Some(path) = dropped {
-            self.open(ctx, path);
-        }
-        let pressed = |shortcut| ctx.input_mut(|i| i.consume_shortcut(&shortcut));
-        if pressed(OPEN) {
-            self.ask_for_file(ctx);
-        }
-        if pressed(SAVE) {
-            self.save(ctx);
-        }
-        if pressed(RESTORE) && !self.is_busy() {
-            self.restore();
-        }
-        if ctx.input(|i| i.key_pressed(Key::Escape)) {
-            self.worker.cancel();
-        }
-    }
-
-    fn ask_for_file(&mut self, ctx: &Context) {
-        if let Some(path) = self.dialogs.open() {
-            self.open(ctx, path);
-        }
-    }
-
-    fn toolbar(&mut self, ui: &mut Ui) {
-        ui.horizontal(|ui| {
-            let ctx = ui.ctx().clone();
-            if ui
-                .button("Open…")
-                .on_hover_text(shortcut(&ctx, OPEN))
-                .clicked()
-            {
-                self.ask_for_file(&ctx);
+    fn frame(&mut self, ui: &mut Ui) {
+        self.input();
+        let p = palette(ui);
+        let bar = Frame::new()
+            .fill(p.panel)
+            .inner_margin(Margin::symmetric(14, 0));
+        Panel::top("top")
+            .frame(bar)
+            .exact_size(size::TOP_BAR)
+            .show(ui, |ui| self.top_bar(ui));
+        Panel::bottom("status")
+            .frame(bar.inner_margin(Margin::symmetric(14, 4)))
+            .show(ui, |ui| self.status_bar(ui));
+        if self.page == Page::Photos && !self.queue.entries().is_empty() {
+            if self.settings.panel {
+                let frame = Frame::new().fill(p.panel).inner_margin(Margin::same(14));
+                Panel::right("panel")
+                    .frame(frame)
+                    .resizable(false)
+                    .exact_size(size::SIDE_PANEL.min(0.36 * ui.available_width()))
+                    .show(ui, |ui| self.side_panel(ui));
             }
-            ui.separator();
-            let label = ui.label("Model");
-            let selected = self.models.get(self.model).cloned().unwrap_or_default();
-            egui::ComboBox::from_id_salt("model")
-                .selected_text(selected)
-                .width(150.0)
-                .show_ui(ui, |ui| {
-                    for (i, name) in self.models.iter().enumerate() {
-                        ui.selectable_value(&mut self.model, i, name);
-                    }
-                })
-                .response
-                .labelled_by(label.id);
-            if self.worker.is_busy() {
-                if ui.button("Cancel").on_hover_text("Esc").clicked() {
-                    self.worker.cancel();
+            // A strip of one picture would only take room.
+            if self.settings.strip && self.queue.entries().len() > 1 {
+                Panel::bottom("strip")
+                    .frame(bar.inner_margin(Margin::symmetric(8, 8)))
+                    .show(ui, |ui| self.strip(ui));
+            }
+        }
+        let ground = match self.page {
+            Page::Photos | Page::Compare => p.backdrop,
+            Page::Batch | Page::Settings => p.panel,
+        };
+        CentralPanel::default()
+            .frame(Frame::new().fill(ground))
+            .show(ui, |ui| {
+                // Bars and pictures touch; what is on a page has its own distances.
+                ui.spacing_mut().item_spacing.y = 0.0;
+                if self.notices.any() {
+                    Frame::new()
+                        .inner_margin(Margin::same(space::NEAR as i8))
+                        .show(ui, |ui| self.notices.show(ui));
                 }
-            } else {
-                let ready = self.before.is_some() && !self.models.is_empty() && !self.is_busy();
-                let button = Button::new(RichText::new("Restore").strong());
-                if ui
-                    .add_enabled(ready, button)
-                    .on_hover_text(shortcut(&ctx, RESTORE))
-                    .clicked()
-                {
-                    self.restore();
-                }
-            }
-            let savable = self.after.is_some() && !self.is_busy();
-            let save = ui.add_enabled(savable, Button::new("Save as…"));
-            if save.on_hover_text(shortcut(&ctx, SAVE)).clicked() {
-                self.save(&ctx);
-            }
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                if self.before.is_some() {
-                    for (label, zoom) in [("200 %", 2.0), ("100 %", 1.0)] {
-                        if ui.button(label).clicked() {
-                            self.viewer.zoom_to(zoom);
-                        }
-                    }
-                    if ui.button("Fit").clicked() {
-                        self.viewer.fit();
-                    }
+                match self.page {
+                    Page::Photos => self.photos(ui),
+                    Page::Compare => self.compare_page(ui),
+                    Page::Batch => self.batch_page(ui),
+                    Page::Settings => self.settings_page(ui),
                 }
             });
-        });
+        self.drop_hint(ui);
+        self.show_search();
+        self.show_help();
+        self.keeper.keep(&self.settings);
+        if self.worker.is_busy() {
+            // The bar moves between tiles as well.
+            self.ctx.request_repaint_after(Duration::from_millis(50));
+        }
     }
 
-    fn status(&self, ui: &mut Ui) {
-        ui.horizontal(|ui| {
-            if let Some(path) = &self.path {
-                ui.label(RichText::new(name(path)).strong());
-            }
-            match &self.message {
-                Message::Plain(text) => ui.label(text),
-                Message::Problem(text) => ui.colored_label(ui.visuals().error_fg_color, text),
-            };
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                if self.before.is_some() {
-                    ui.label(format!("{:.0} %", self.zoom * 100.0));
-                }
-                if let Some(fraction) = self.worker.progress() {
-                    let bar = ProgressBar::new(fraction)
-                        .desired_width(160.0)
-                        .show_percentage();
-                    ui.add(bar);
-                }
-            });
-        });
-    }
-
-    fn empty(&mut self, ui: &mut Ui) {
-        ui.vertical_centered(|ui| {
-            ui.add_space((ui.available_height() * 0.4).max(20.0));
-            ui.heading("Drop a photo here");
-            ui.label("Noise goes, the picture stays: PNG, JPEG, WebP, TIFF.");
-            ui.add_space(12.0);
-            if ui.button("Open a photo…").clicked() {
-                let ctx = ui.ctx().clone();
-                self.ask_for_file(&ctx);
-            }
-        });
-        if ui.ctx().input(|i| !i.raw.hovered_files.is_empty()) {
-            let rect = ui.max_rect().shrink(10.0);
-            let stroke = egui::Stroke::new(2.0, ui.visuals().selection.bg_fill);
-            ui.painter()
-                .rect_stroke(rect, 8.0, stroke, egui::StrokeKind::Inside);
+    /// Carries out a command, as its button would.
+    pub fn run(&mut self, command: Command) {
+        if self.can(command) {
+            self.perform(command);
         }
     }
 }
 
 impl App for Window {
-    fn logic(&mut self, ctx: &Context, _frame: &mut eframe::Frame) {
-        self.collect(ctx);
+    fn logic(&mut self, _ctx: &Context, _frame: &mut eframe::Frame) {
+        self.collect();
     }
 
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
-        let ctx = ui.ctx().clone();
-        self.input(&ctx);
-        Panel::top("toolbar").show(ui, |ui| {
-            ui.add_space(4.0);
-            self.toolbar(ui);
-            ui.add_space(4.0);
-        });
-        Panel::bottom("status").show(ui, |ui| self.status(ui));
-        let frame = egui::Frame::NONE.fill(backdrop(ui));
-        CentralPanel::default()
-            .frame(frame)
-            .show(ui, |ui| match &self.before {
-                None => self.empty(ui),
-                Some(before) => {
-                    let after = self.after.as_ref().map(|s| &s.texture);
-                    self.zoom = self.viewer.show(ui, &before.texture, after);
-                }
-            });
-    }
-}
-
-/// A neutral grey: colour around a picture changes how the picture looks.
-fn backdrop(ui: &Ui) -> Color32 {
-    Color32::from_gray(if ui.visuals().dark_mode { 24 } else { 200 })
-}
-
-fn name(path: &Path) -> String {
-    path.file_name()
-        .unwrap_or(path.as_os_str())
-        .to_string_lossy()
-        .into_owned()
-}
-
-fn shortcut(ctx: &Context, shortcut: KeyboardShortcut) -> String {
-    ctx.format_shortcut(&shortcut)
-}
-
-/// `photo.jpg` → `photo-restored.jpg`, beside the source.
-fn suggestion(source: &Path) -> PathBuf {
-    let mut name = source.file_stem().unwrap_or_default().to_owned();
-    name.push("-restored");
-    if let Some(extension) = source.extension() {
-        name.push(".");
-        name.push(extension);
-    }
-    source.with_file_name(name)
-}
-
-/// Whether two paths lead to one existing file.
-fn same_file(a: &Path, b: &Path) -> bool {
-    match (a.canonicalize(), b.canonicalize()) {
-        (Ok(a), Ok(b)) => a == b,
-        _ => false,
+        let begin = Instant::now();
+        self.frame(ui);
+        let busy = self.is_busy();
+        if let Some(frames) = &mut self.frames {
+            frames.frame(begin, busy);
+            // As many frames as the screen takes, to see which come late.
+            self.ctx.request_repaint();
+        }
     }
 }

@@ -1,0 +1,175 @@
+//! Thumbnails: made on a thread of their own, a bounded number kept.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use egui::{ColorImage, Context, TextureHandle, TextureOptions};
+use serpent_engine::image::{Colour, Picture};
+
+/// Longest side in pixels: sharp at 200 % in the strip.
+const SIDE: u32 = 240;
+
+/// Most thumbnails on the graphics card: some 40 MiB.
+const KEPT: usize = 256;
+
+/// What a thumbnail is made of.
+pub enum Of {
+    /// A file, decoded for it.
+    File(PathBuf),
+    /// A picture in memory.
+    Picture(Arc<Picture>),
+}
+
+struct Made {
+    id: u64,
+    image: Option<ColorImage>,
+}
+
+enum Thumb {
+    /// Asked for.
+    Pending,
+    /// There is none: the file cannot be read.
+    Broken,
+    Ready {
+        texture: TextureHandle,
+        /// Frame in which it was last shown.
+        shown: u64,
+    },
+}
+
+/// The thumbnails of the list.
+pub struct Thumbs {
+    ctx: Context,
+    ask: Sender<(u64, Of)>,
+    made: Receiver<Made>,
+    thumbs: HashMap<u64, Thumb>,
+}
+
+impl Thumbs {
+    /// Starts the thread; it ends with this value.
+    pub fn new(ctx: &Context) -> Self {
+        let (ask, asked) = channel::<(u64, Of)>();
+        let (send, made) = channel();
+        let wake = ctx.clone();
+        // One thread: a single picture is in memory for this at a time.
+        std::thread::spawn(move || {
+            for (id, of) in asked {
+                let image = match of {
+                    Of::Picture(picture) => Some(shrink(&picture)),
+                    Of::File(path) => Picture::open(&path).ok().map(|p| shrink(&p)),
+                };
+                if send.send(Made { id, image }).is_err() {
+                    break;
+                }
+                wake.request_repaint();
+            }
+        });
+        Self {
+            ctx: ctx.clone(),
+            ask,
+            made,
+            thumbs: HashMap::new(),
+        }
+    }
+
+    /// Whether any is still being made.
+    pub fn is_busy(&self) -> bool {
+        self.thumbs.values().any(|t| matches!(t, Thumb::Pending))
+    }
+
+    /// The thumbnail of an entry that is on screen; asks for it if there is none yet.
+    pub fn get(&mut self, id: u64, of: impl FnOnce() -> Option<Of>) -> Option<&TextureHandle> {
+        let frame = self.ctx.cumulative_frame_nr();
+        if !self.thumbs.contains_key(&id) {
+            // Without a source now: asked again in another frame.
+            let of = of()?;
+            self.thumbs.insert(id, Thumb::Pending);
+            // The thread lives as long as this does.
+            let _ = self.ask.send((id, of));
+        }
+        match self.thumbs.get_mut(&id) {
+            Some(Thumb::Ready { texture, shown }) => {
+                *shown = frame;
+                Some(texture)
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes in what the thread has made and lets go of what has long been out of sight.
+    pub fn collect(&mut self) {
+        while let Ok(Made { id, image }) = self.made.try_recv() {
+            let thumb = image.map_or(Thumb::Broken, |image| Thumb::Ready {
+                texture: self
+                    .ctx
+                    .load_texture("thumbnail", image, TextureOptions::LINEAR),
+                shown: self.ctx.cumulative_frame_nr(),
+            });
+            self.thumbs.insert(id, thumb);
+        }
+        let mut ages: Vec<(u64, u64)> = self
+            .thumbs
+            .iter()
+            .filter_map(|(id, t)| match t {
+                Thumb::Ready { shown, .. } => Some((*shown, *id)),
+                _ => None,
+            })
+            .collect();
+        if ages.len() > KEPT {
+            ages.sort_unstable();
+            for (_, id) in &ages[..ages.len() - KEPT] {
+                self.thumbs.remove(id);
+            }
+        }
+    }
+
+    /// Lets go of an entry's.
+    pub fn forget(&mut self, id: u64) {
+        self.thumbs.remove(&id);
+    }
+}
+
+/// The picture at thumbnail size.
+fn shrink(picture: &Picture) -> ColorImage {
+    let (width, height) = (picture.width() as u32, picture.height() as u32);
+    let channels = picture.colour().channels();
+    let byte = |v: f32| (v.clamp(0.0, 1.0) * 255.0).round() as u8;
+    let whole = image::RgbaImage::from_fn(width, height, |x, y| {
+        let at = y as usize * width as usize + x as usize;
+        let p = &picture.samples()[at * channels..(at + 1) * channels];
+        let a = picture.alpha().map_or(255, |a| byte(a[at]));
+        image::Rgba(match picture.colour() {
+            Colour::Grey => [byte(p[0]), byte(p[0]), byte(p[0]), a],
+            Colour::Rgb => [byte(p[0]), byte(p[1]), byte(p[2]), a],
+        })
+    });
+    let scale = (f64::from(SIDE) / f64::from(width.max(height))).min(1.0);
+    let side = |s: u32| ((f64::from(s) * scale).round() as u32).max(1);
+    let small = image::imageops::thumbnail(&whole, side(width), side(height));
+    let size = [small.width() as usize, small.height() as usize];
+    ColorImage::from_rgba_unmultiplied(size, small.as_raw())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn thumbnails_keep_shape_and_colour() {
+        let samples = [0.0f32, 1.0, 0.5].repeat(960 * 300);
+        let picture = Picture::new(960, 300, Colour::Rgb, samples).unwrap();
+        let small = shrink(&picture);
+        assert_eq!(small.size, [240, 75]);
+        assert!(
+            small
+                .pixels
+                .iter()
+                .all(|p| p.to_array() == [0, 255, 128, 255])
+        );
+        let one = Picture::new(1, 1, Colour::Grey, vec![1.0]).unwrap();
+        assert_eq!(shrink(&one).size, [1, 1]);
+    }
+}

@@ -1,0 +1,154 @@
+//! A batch in the window: bad files, an end before the end, and going on.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::SystemTime;
+
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable;
+use serpent::gui::{Command, Window};
+use serpent_engine::image::Picture;
+
+use crate::window::{
+    Answers, click, folder, run, save_picture, settle, setup, shows, wait, window_with,
+};
+
+/// 20 pictures in two folders, of which two are broken.
+fn twenty(folder: &Path) {
+    let photos = folder.join("photos");
+    std::fs::create_dir_all(photos.join("inner")).unwrap();
+    for i in 0..20 {
+        let name = match i % 2 {
+            0 => format!("{i:02}.png"),
+            _ => format!("inner/{i:02}.png"),
+        };
+        let path = photos.join(name);
+        match i {
+            7 => std::fs::write(path, "no picture").unwrap(),
+            12 => std::fs::write(path, "").unwrap(),
+            _ => save_picture(&path, 96 + i, 64),
+        }
+    }
+}
+
+fn open(folder: &Path) -> Harness<'static, Window> {
+    let answers = Answers {
+        folders: vec![folder.join("photos"), folder.join("out")],
+        ..Answers::default()
+    };
+    let mut harness = window_with(setup(folder), answers);
+    run(&mut harness, Command::BatchFolder);
+    run(&mut harness, Command::BatchOutput);
+    harness
+}
+
+/// Results with the time they were written at.
+fn results(folder: &Path) -> HashMap<String, SystemTime> {
+    let mut found = HashMap::new();
+    for folder in [folder.join("out"), folder.join("out/inner")] {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.extension().is_some_and(|e| e == "png") {
+                let picture = Picture::open(&path).expect("whole");
+                assert_eq!(picture.height(), 64);
+                let name = path.file_name().unwrap().to_string_lossy().into_owned();
+                found.insert(name, entry.metadata().unwrap().modified().unwrap());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn window_goes_on_with_a_batch_that_was_cut_off() {
+    let folder = folder();
+    twenty(folder.path());
+    let mut harness = open(folder.path());
+    assert!(shows(&harness, "20 photos"));
+    harness.get_by_label("Start").click();
+    wait(&mut harness, "three results", |w| {
+        w.batch_summary().is_some_and(|s| s.done >= 3)
+    });
+    // The window is closed in the middle of it.
+    drop(harness);
+    let early = results(folder.path());
+    assert!((3..18).contains(&early.len()), "{}", early.len());
+
+    let mut harness = open(folder.path());
+    let done = format!("{} done already", early.len());
+    assert!(shows(&harness, &done), "{done}");
+    click(&mut harness, "Start");
+    let summary = harness.state().batch_summary().unwrap();
+    assert_eq!(summary.done, 18 - early.len());
+    assert_eq!((summary.failed, summary.skipped), (2, early.len()));
+    assert!(shows(&harness, "The batch is over: "));
+    click(&mut harness, "Only what failed");
+    assert!(shows(&harness, "07.png: "));
+    assert!(shows(&harness, "12.png: "));
+    assert!(!shows(&harness, "00.png: "));
+    let late = results(folder.path());
+    assert_eq!(late.len(), 18);
+    assert!(
+        early.iter().all(|(name, time)| late[name] == *time),
+        "nothing is done twice"
+    );
+    let report = std::fs::read_to_string(folder.path().join("out/serpent-report.csv")).unwrap();
+    assert_eq!(report.lines().count(), 21);
+    let report = std::fs::read(folder.path().join("out/serpent-report.json")).unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+    assert_eq!(report["files"].as_array().unwrap().len(), 20);
+}
+
+#[test]
+fn window_pauses_and_stops_a_batch() {
+    let folder = folder();
+    twenty(folder.path());
+    let mut harness = open(folder.path());
+    harness.get_by_label("Start").click();
+    wait(&mut harness, "the start", |w| {
+        w.batch_summary().is_some_and(|s| s.done >= 1)
+    });
+    harness.state_mut().run(Command::BatchPause);
+    wait(&mut harness, "the pause", |_| true);
+    assert!(shows(&harness, "Paused"));
+    // What was under way is still finished and saved.
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    harness.run_steps(2);
+    let at_rest = harness.state().batch_summary().unwrap().done;
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    harness.run_steps(2);
+    assert_eq!(harness.state().batch_summary().unwrap().done, at_rest);
+    harness.get_by_label("Stop").click();
+    settle(&mut harness);
+    let summary = harness.state().batch_summary().unwrap();
+    assert_eq!(summary.left, 0);
+    assert!(summary.cancelled > 0);
+    assert_eq!(results(folder.path()).len(), summary.done);
+}
+
+#[test]
+fn window_keeps_presets() {
+    let folder = folder();
+    twenty(folder.path());
+    let mut harness = open(folder.path());
+    click(&mut harness, "Beside the originals");
+    harness.get_by_label("Keep").scroll_to_me();
+    harness.run_steps(3);
+    harness.get_by_label("Name of a new preset").focus();
+    harness.run_steps(2);
+    harness
+        .get_by_label("Name of a new preset")
+        .type_text("night");
+    settle(&mut harness);
+    click(&mut harness, "Keep");
+    harness.get_by_label("A folder").scroll_to_me();
+    harness.run_steps(3);
+    click(&mut harness, "A folder");
+    harness.get_by_label("Keep").scroll_to_me();
+    harness.run_steps(3);
+    click(&mut harness, "night");
+    let kept = std::fs::read_to_string(folder.path().join("config/presets/night.toml")).unwrap();
+    assert!(kept.contains("beside = true"), "{kept}");
+    click(&mut harness, "Remove the preset night");
+    assert!(!folder.path().join("config/presets/night.toml").exists());
+}
