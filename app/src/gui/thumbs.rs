@@ -1,6 +1,7 @@
 //! Thumbnails: made on a thread of their own, a bounded number kept.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -82,19 +83,22 @@ impl Thumbs {
     /// The thumbnail of an entry that is on screen; asks for it if there is none yet.
     pub fn get(&mut self, id: u64, of: impl FnOnce() -> Option<Of>) -> Option<&TextureHandle> {
         let frame = self.ctx.cumulative_frame_nr();
-        if !self.thumbs.contains_key(&id) {
-            // Without a source now: asked again in another frame.
-            let of = of()?;
-            self.thumbs.insert(id, Thumb::Pending);
-            // The thread lives as long as this does.
-            let _ = self.ask.send((id, of));
-        }
-        match self.thumbs.get_mut(&id) {
-            Some(Thumb::Ready { texture, shown }) => {
-                *shown = frame;
-                Some(texture)
+        match self.thumbs.entry(id) {
+            Entry::Vacant(place) => {
+                // Without a source now: asked again in another frame.
+                let of = of()?;
+                place.insert(Thumb::Pending);
+                // The thread lives as long as this does.
+                let _ = self.ask.send((id, of));
+                None
             }
-            _ => None,
+            Entry::Occupied(thumb) => match thumb.into_mut() {
+                Thumb::Ready { texture, shown } => {
+                    *shown = frame;
+                    Some(texture)
+                }
+                Thumb::Pending | Thumb::Broken => None,
+            },
         }
     }
 

@@ -64,6 +64,9 @@ pub enum Page {
     Settings,
 }
 
+/// What was chosen in a dialog, and for what.
+type Answer = (Ask, Vec<PathBuf>);
+
 /// The application.
 pub struct Window {
     pub(super) ctx: Context,
@@ -71,7 +74,7 @@ pub struct Window {
     pub(super) settings: Settings,
     pub(super) keeper: Keeper,
     pub(super) dialogs: Box<dyn Dialogs>,
-    pub(super) answers: (Sender<(Ask, Vec<PathBuf>)>, Receiver<(Ask, Vec<PathBuf>)>),
+    pub(super) answers: (Sender<Answer>, Receiver<Answer>),
     pub(super) queue: Queue,
     pub(super) sources: Sources,
     pub(super) thumbs: Thumbs,
