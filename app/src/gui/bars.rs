@@ -74,10 +74,11 @@ impl Window {
             let small = |t: &str| RichText::new(t).size(text::SMALL);
             let weak = palette(ui).weak;
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                let device = match (&self.device_name, self.page) {
-                    (Some(name), _) => name.clone(),
-                    (None, _) => "Device opens with the first restoration".to_owned(),
-                };
+                let batch = self.batch.run.as_ref().filter(|_| self.page == Page::Batch);
+                let device = batch
+                    .and_then(|run| run.seen().device.clone())
+                    .or_else(|| self.device_name.clone())
+                    .unwrap_or_else(|| "Device opens with the first restoration".to_owned());
                 ui.label(small(&device).color(weak));
                 if let Some((fraction, left)) = self.worker.total() {
                     ui.separator();
@@ -102,8 +103,9 @@ impl Window {
                     return;
                 };
                 let name = RichText::new(&entry.name).font(strong(text::BODY));
+                let room = ui.available_width();
                 widgets::truncated(ui, name);
-                if let Some(size) = entry.size {
+                if let Some(size) = entry.size.filter(|_| room > 240.0) {
                     widgets::explain(ui, words::size(size));
                 }
             });

@@ -111,9 +111,10 @@ impl Window {
         });
         widgets::row(ui, "Strength", |ui| {
             let mut percent = settings.strength * 100.0;
-            ui.spacing_mut().slider_width = ui.available_width() - 74.0;
+            ui.spacing_mut().slider_width = ui.available_width() - 84.0;
             let slider = Slider::new(&mut percent, 0.0..=100.0);
-            let slider = ui.add(slider.step_by(1.0).suffix(" %"));
+            let slider = slider.step_by(1.0).fixed_decimals(0).suffix(" %");
+            let slider = ui.add(slider);
             let label = "Strength of the batch in percent";
             slider.widget_info(|| egui::WidgetInfo::slider(true, f64::from(percent), label));
             if slider.changed() {
@@ -156,7 +157,7 @@ impl Window {
         }
         if matches!(settings.format.as_deref(), None | Some("jpg")) {
             widgets::row(ui, "JPEG quality", |ui| {
-                ui.spacing_mut().slider_width = ui.available_width() - 74.0;
+                ui.spacing_mut().slider_width = ui.available_width() - 84.0;
                 let slider = ui.add(Slider::new(&mut settings.quality, 1..=100));
                 let quality = f64::from(settings.quality);
                 slider.widget_info(|| egui::WidgetInfo::slider(true, quality, "JPEG quality"));

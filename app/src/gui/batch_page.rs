@@ -1,6 +1,6 @@
 //! The page of batches: what is to be done at the left, where each file stands at the right.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 
 use egui::{
@@ -23,6 +23,9 @@ use super::words;
 /// Height of a file's row.
 const ROW: f32 = 30.0;
 
+/// The files of a batch before it begins, or problem and remedy.
+type Plan = Result<Vec<File>, String>;
+
 /// The batch as the page has it.
 #[derive(Default)]
 pub struct BatchState {
@@ -35,8 +38,8 @@ pub struct BatchState {
     /// The one that runs or ran last.
     pub run: Option<Batch>,
     /// What would be done, for which wish.
-    planned: Option<(Wish, Result<Vec<File>, String>)>,
-    planning: Option<(Wish, Receiver<Result<Vec<File>, String>>)>,
+    planned: Option<(Wish, Plan)>,
+    planning: Option<(Wish, Receiver<Plan>)>,
     /// Whether the end of the run was told.
     told: bool,
     /// Presets.
@@ -94,6 +97,20 @@ impl Window {
         }
         self.batch.inputs = paths;
         self.batch.run = None;
+    }
+
+    /// The folders of the list's pictures, for a picture of this page; results go elsewhere.
+    pub(super) fn batch_of_files(&mut self) {
+        let folder = self
+            .queue
+            .entries()
+            .first()
+            .and_then(|e| e.path()?.parent());
+        if let Some(folder) = folder.map(Path::to_owned) {
+            let output = std::env::temp_dir().join("serpent-screenshot");
+            self.set_batch_output(Some(output));
+            self.set_batch_folders(vec![folder]);
+        }
     }
 
     pub(super) fn set_batch_output(&mut self, folder: Option<PathBuf>) {

@@ -135,7 +135,9 @@ impl Window {
             return;
         }
         let viewer = &mut self.canvas.viewer;
-        if room > 780.0 {
+        // A heat map has no channels, but a gain.
+        let difference = viewer.mode == Mode::Difference;
+        if room > 780.0 && !difference {
             channel(ui, viewer);
         }
         let modes = Mode::ALL.map(|m| (m, m.name()));
@@ -146,7 +148,7 @@ impl Window {
         } else {
             mode_list(ui, viewer);
         }
-        if viewer.mode == Mode::Difference && room > 860.0 {
+        if difference && room > 640.0 {
             ui.spacing_mut().slider_width = 80.0;
             let gain = f64::from(viewer.gain);
             let slider = Slider::new(&mut viewer.gain, 1.0..=64.0)

@@ -23,6 +23,7 @@ mod notice;
 mod opening;
 mod palette;
 mod photos;
+mod priority;
 mod queue;
 mod restoring;
 mod saving;
@@ -79,6 +80,7 @@ pub fn run(setup: Setup, observe: Observe) -> anyhow::Result<()> {
             .with_drag_and_drop(true),
         ..Default::default()
     };
+    priority::compute_behind_the_window();
     let frames = match &observe.frame_log {
         Some(path) => Some(
             frames::FrameLog::create(path)

@@ -70,7 +70,10 @@ impl Screenshot {
                 self.window.compare_with_second();
                 &[Command::GoCompare]
             }
-            Scene::Batch => &[Command::GoBatch, Command::BatchStart],
+            Scene::Batch => {
+                self.window.batch_of_files();
+                &[Command::GoBatch]
+            }
             Scene::Settings => &[Command::GoSettings],
             Scene::Palette => &[Command::Palette],
             Scene::Help => &[Command::Help],
@@ -94,11 +97,21 @@ impl eframe::App for Screenshot {
         self.window.logic(ctx, frame);
     }
 
+    fn raw_input_hook(&mut self, _ctx: &egui::Context, input: &mut egui::RawInput) {
+        // Wherever the pointer happens to be, it is not on the picture.
+        let moved = |e: &egui::Event| matches!(e, egui::Event::PointerMoved(_));
+        input.events.retain(|e| !moved(e));
+    }
+
     fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
         self.window.ui(ui, frame);
         let ctx = ui.ctx();
         ctx.request_repaint();
         self.calm = if self.at_rest() { self.calm + 1 } else { 0 };
+        if self.set && self.scene == Scene::Batch {
+            // Once it is known what is to be done.
+            self.window.run(Command::BatchStart);
+        }
         if self.calm > CALM_FRAMES && !self.set {
             self.set = true;
             self.calm = 0;

@@ -88,7 +88,7 @@ impl Default for BatchSettings {
             recursive: true,
             beside: false,
             output: None,
-            template: "{name}".to_owned(),
+            template: "{name}-restored".to_owned(),
             format: None,
             quality: 95,
             existing: Existing::Update,
