@@ -54,7 +54,7 @@ impl Window {
             ui.add_space(space::WIDE);
             ui.label(RichText::new("Drop photos here").font(strong(text::DISPLAY)));
             ui.add_space(space::TIGHT);
-            let line = "Noise, blur and compression go. Your originals stay as they are.";
+            let line = "Noise goes, the picture stays. Your originals stay as they are.";
             ui.label(RichText::new(line).color(p.weak));
             ui.add_space(space::WIDE);
             let buttons = 306.0;
