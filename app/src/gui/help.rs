@@ -1,6 +1,6 @@
 //! Help: every command with its keys, and how the picture is handled.
 
-use egui::{Grid, Id, Modal, RichText, ScrollArea, Ui};
+use egui::{Frame, Grid, Id, Margin, Modal, RichText, ScrollArea, Ui};
 
 use super::command::{self, Group};
 use super::theme::strong;
@@ -24,7 +24,10 @@ impl Window {
         }
         let ctx = self.ctx.clone();
         let shade = super::tokens::of(ctx.theme() == egui::Theme::Dark).shade;
-        let modal = Modal::new(Id::unique("help")).backdrop_color(shade);
+        let frame = Frame::popup(&ctx.global_style()).inner_margin(Margin::same(22));
+        let modal = Modal::new(Id::unique("help"))
+            .frame(frame)
+            .backdrop_color(shade);
         let modal = modal.show(&ctx, |ui| self.help_text(ui));
         if modal.inner || modal.should_close() {
             self.help = false;
@@ -66,8 +69,9 @@ fn group<'a>(ui: &mut Ui, title: &str, rows: impl Iterator<Item = (&'a str, Stri
     Grid::new(title)
         .num_columns(2)
         .min_col_width(250.0)
+        .spacing([space::NEAR, 0.0])
         .show(ui, |ui| {
-            ui.spacing_mut().interact_size.y = 20.0;
+            ui.spacing_mut().interact_size.y = 24.0;
             for (name, keys) in rows {
                 ui.label(name);
                 ui.label(RichText::new(keys).color(palette(ui).weak));

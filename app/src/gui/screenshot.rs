@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::command::Command;
 use super::window::Window;
@@ -106,8 +107,14 @@ impl eframe::App for Screenshot {
     fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
         self.window.ui(ui, frame);
         let ctx = ui.ctx();
-        ctx.request_repaint();
-        self.calm = if self.at_rest() { self.calm + 1 } else { 0 };
+        if self.at_rest() {
+            self.calm += 1;
+            ctx.request_repaint();
+        } else {
+            self.calm = 0;
+            // Drawing must not hold up what is waited for.
+            ctx.request_repaint_after(Duration::from_millis(100));
+        }
         if self.set && self.scene == Scene::Batch {
             // Once it is known what is to be done.
             self.window.run(Command::BatchStart);

@@ -283,7 +283,7 @@ impl Window {
         self.keeper.keep(&self.settings);
         if self.worker.is_busy() {
             // The bar moves between tiles as well.
-            self.ctx.request_repaint_after(Duration::from_millis(50));
+            self.ctx.request_repaint_after(Duration::from_millis(100));
         }
     }
 
