@@ -53,6 +53,9 @@ impl Window {
             .inner_margin(Margin::symmetric(12, 6))
             .show(ui, |ui| self.compare_bar(ui));
         if let Some(grid) = &mut self.compare.grid {
+            // Its captions are two lines over each picture.
+            ui.spacing_mut().interact_size.y = 20.0;
+            ui.spacing_mut().button_padding.y = 1.0;
             grid.show(ui);
         }
         self.take_pick();
