@@ -153,7 +153,9 @@ fn ceilings_are_measured_by_the_engines_own_kernels() {
     assert!(ceilings.copy.median > 1e8);
     let first = &ceilings.products[0];
     assert!(first.kernel.starts_with("matmul") && first.rate.median > 1e6);
-    assert_eq!(first.rate.median, ceilings.best_product().unwrap());
+    // How many sides are measured depends on how fast the machine is just now.
+    let rates = ceilings.products.iter().map(|p| p.rate.median);
+    assert_eq!(rates.fold(0.0, f64::max), ceilings.best_product().unwrap());
     let processor = ProcessorCeilings::measure(1);
     assert!(processor.copy.median > 1e8 && processor.product.median > 1e8);
 }
