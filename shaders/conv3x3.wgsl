@@ -3,7 +3,7 @@
 // gradient of the input, from gy as x.
 //
 // bindings: 1 x [batch, height, width, INPUTS] (X: 4 channels when INPUT_VEC4), 2 w (f32),
-//           [3 b [OUTPUTS] with BIAS], last y [batch, height, width, OUTPUTS] (4 channels when OUTPUT_VEC4)
+//           3 y [batch, height, width, OUTPUTS] (4 channels when OUTPUT_VEC4), [4 b [OUTPUTS] with BIAS]
 // layout:   a lane makes 4 neighbouring pixels × 4 outputs; OUTPUT_LANES lanes side
 //           by side, 256/OUTPUT_LANES groups of pixels; weights of CHUNK inputs at
 //           a time in workgroup memory
@@ -32,7 +32,7 @@ const X_WIDTH: u32 = 1u;
 #endif
 #if OUTPUT_VEC4
 alias Y = vec4<f32>;
-#if HALF_RESULT
+#if HALF3
 alias StoredY = vec4<f16>;
 
 fn narrow(v: Y) -> StoredY {
@@ -52,11 +52,9 @@ alias StoredY = f32;
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<StoredX>;
 @group(0) @binding(2) var<storage, read> w: array<f32>;
-#if BIAS
-@group(0) @binding(3) var<storage, read> b: array<f32>;
-@group(0) @binding(4) var<storage, read_write> y: array<StoredY>;
-#else
 @group(0) @binding(3) var<storage, read_write> y: array<StoredY>;
+#if BIAS
+@group(0) @binding(4) var<storage, read> b: array<f32>;
 #endif
 
 // [input of the chunk][tap][lane of outputs]

@@ -3,7 +3,7 @@
 use super::super::dispatch::{Access, Constant, Dispatch, Lowered, Operand, fold};
 use super::pointwise::activation_code;
 use super::reduce::{Lanes, MAX_PARTIAL_ROWS, WORKGROUP, sum_parts, sum_rows};
-use crate::graph::{Activation, Graph, Node, Op, Storage};
+use crate::graph::{Activation, Graph, Node, Op};
 
 /// Pixels of a row that one lane of `conv3x3` makes.
 const CONV_PIXELS: usize = 4;
@@ -25,8 +25,8 @@ pub(super) fn lower(graph: &Graph, node: &Node) -> Option<Lowered> {
     let x = graph.dims(node.inputs[0]);
     let y = graph.dims(node.outputs[0]);
     Some(match node.op {
-        Op::Conv3x3 => conv(graph, node, false),
-        Op::Conv3x3BackwardInput => conv(graph, node, true),
+        Op::Conv3x3 => conv(node, x, y, false),
+        Op::Conv3x3BackwardInput => conv(node, x, y, true),
         Op::Conv3x3BackwardWeight => conv_backward_weight(node, x, y[1]),
         Op::DepthwiseConv3x3 { bias, activation } => depthwise(
             node,
@@ -65,9 +65,7 @@ fn words(sizes: &[usize]) -> Vec<u32> {
     sizes.iter().map(|&s| s as u32).collect()
 }
 
-fn conv(graph: &Graph, node: &Node, transposed: bool) -> Lowered {
-    let (x, y) = (graph.dims(node.inputs[0]), graph.dims(node.outputs[0]));
-    let half = graph.value(node.outputs[0]).storage == Storage::F16;
+fn conv(node: &Node, x: &[usize], y: &[usize], transposed: bool) -> Lowered {
     let [batch, height, width, inputs] = [x[0], x[1], x[2], x[3]];
     let outputs = y[3];
     let output_lanes = outputs.div_ceil(4).next_power_of_two().min(8);
@@ -86,11 +84,10 @@ fn conv(graph: &Graph, node: &Node, transposed: bool) -> Lowered {
         ("CHUNK", chunk.into()),
         ("TRANSPOSED", transposed.into()),
         ("BIAS", (!transposed).into()),
-        // The result's binding has another number with a bias than without.
-        ("HALF_RESULT", half.into()),
     ];
     let mut bindings = reads(node);
-    bindings.push((Operand::Value(node.outputs[0]), Access::Write));
+    // Before the bias, so that its number is the same without one.
+    bindings.insert(2, (Operand::Value(node.outputs[0]), Access::Write));
     Lowered {
         dispatches: vec![Dispatch {
             kernel: "conv3x3",
