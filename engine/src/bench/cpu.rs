@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use super::restoring::PATIENCE;
 use super::table::Sum;
-use super::{BenchError, ProcessorCeilings, Spread, preset_name, repeat, samples};
+use super::{BenchError, ProcessorCeilings, Spread, Subject, preset_name, repeat, samples};
 use crate::backend::Backend;
 use crate::backend::cpu::CpuBackend;
-use crate::graph::{Cost, Graph, fuse, graph_cost, node_cost};
-use crate::network::{Network, Preset, initial_weights};
+use crate::graph::{Cost, Graph, graph_cost, node_cost};
+use crate::network::Preset;
 
 /// What restoring pictures of one size takes on the processor.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -43,20 +43,18 @@ pub struct CpuRestoring {
 /// [`BenchError`] when the network has no such size.
 pub fn processor_time(
     preset: Preset,
-    (height, width): (usize, usize),
+    size: (usize, usize),
     runs: usize,
     apart: bool,
     ceilings: Option<&ProcessorCeilings>,
 ) -> Result<CpuRestoring, BenchError> {
-    let config = preset.config();
-    let multiple = config.size_multiple();
-    let (height, width) = (
-        height.next_multiple_of(multiple),
-        width.next_multiple_of(multiple),
-    );
-    let network = Network::build(&config, 1, height, width)?;
-    let weights = initial_weights(&network.parameters, 1);
-    let fused = fuse(network.graph);
+    let Subject {
+        graph: fused,
+        weights,
+        height,
+        width,
+        ..
+    } = Subject::new(preset, size)?;
     let (wall_ms, intermediate_bytes) = time(&fused, &weights, runs)?;
     let floor = |c: &ProcessorCeilings| {
         let costs = fused.nodes.iter().map(|n| node_cost(&fused, n));

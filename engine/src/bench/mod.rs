@@ -28,8 +28,8 @@ pub use trace::trace;
 pub use training::{Training, training};
 
 use crate::backend::BackendError;
-use crate::graph::ShapeError;
-use crate::network::{NetworkError, Preset};
+use crate::graph::{Graph, ShapeError, fuse};
+use crate::network::{Network, NetworkError, Preset, initial_weights};
 use crate::restore::RestoreError;
 
 /// A measurement that could not be made.
@@ -63,6 +63,34 @@ pub fn preset_named(name: &str) -> Option<Preset> {
     [Preset::Tiny, Preset::Base, Preset::Large]
         .into_iter()
         .find(|&p| preset_name(p) == name)
+}
+
+/// A preset's network for restoring one picture, with fixed weights.
+struct Subject {
+    graph: Graph,
+    weights: Vec<Vec<f32>>,
+    /// Sides of the picture, rounded up to what the network takes.
+    height: usize,
+    width: usize,
+    /// Channels of its input.
+    channels: usize,
+}
+
+impl Subject {
+    fn new(preset: Preset, (height, width): (usize, usize)) -> Result<Self, NetworkError> {
+        let config = preset.config();
+        let multiple = config.size_multiple();
+        let height = height.next_multiple_of(multiple);
+        let width = width.next_multiple_of(multiple);
+        let network = Network::build(&config, 1, height, width)?;
+        Ok(Self {
+            weights: initial_weights(&network.parameters, 1),
+            graph: fuse(network.graph),
+            height,
+            width,
+            channels: config.input_channels(),
+        })
+    }
 }
 
 /// Samples of a picture that is no constant: values between 0 and 1 that look random.

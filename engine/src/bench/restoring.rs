@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use super::table::{Sum, sums};
 use super::{
-    BenchError, Ceilings, Spread, floor_seconds, preset_name, repeat, samples, stored_cost,
+    BenchError, Ceilings, Spread, Subject, floor_seconds, preset_name, repeat, samples, stored_cost,
 };
 use crate::backend::Executable;
 use crate::backend::wgpu::{Allocated, ProfileRow, Rung, WgpuBackend};
-use crate::graph::{Cost, fuse};
-use crate::network::{Network, Preset, initial_weights};
+use crate::graph::Cost;
+use crate::network::Preset;
 
 /// Longest that the repetitions of one measurement may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(8);
@@ -67,20 +67,18 @@ impl Restoring {
 pub fn restoring(
     backend: &WgpuBackend,
     preset: Preset,
-    (height, width): (usize, usize),
+    size: (usize, usize),
     runs: usize,
     ceilings: Option<&Ceilings>,
 ) -> Result<Restoring, BenchError> {
-    let config = preset.config();
-    let multiple = config.size_multiple();
-    let (height, width) = (
-        height.next_multiple_of(multiple),
-        width.next_multiple_of(multiple),
-    );
-    let network = Network::build(&config, 1, height, width)?;
-    let weights = initial_weights(&network.parameters, 1);
-    let graph = fuse(network.graph);
-    let input = samples(height * width * config.input_channels());
+    let Subject {
+        graph,
+        weights,
+        height,
+        width,
+        channels,
+    } = Subject::new(preset, size)?;
+    let input = samples(height * width * channels);
     let start = Instant::now();
     let mut executable = backend.load_model(&weights)?.prepare_program(&graph)?;
     let prepare_ms = 1e3 * start.elapsed().as_secs_f64();

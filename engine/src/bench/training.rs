@@ -9,8 +9,9 @@ use super::{
 };
 use crate::backend::wgpu::{Allocated, ProfileRow, Rung, WgpuBackend};
 use crate::backend::{StepSettings, Trainer, TrainingState};
-use crate::graph::{Cost, Loss, Op, differentiate, fuse, fuse_backward};
+use crate::graph::{Cost, Loss};
 use crate::network::{Network, Preset, initial_weights};
+use crate::train::training_graph;
 
 /// Steps queued together and timed as one measurement.
 const STEPS: u32 = 4;
@@ -72,15 +73,10 @@ pub fn training(
     runs: usize,
     ceilings: Option<&Ceilings>,
 ) -> Result<Training, BenchError> {
-    let mut network = Network::build(&preset.config(), batch, side, side)?;
+    let network = Network::build(&preset.config(), batch, side, side)?;
     let weights = initial_weights(&network.parameters, 1);
     let decay: Vec<bool> = network.parameters.iter().map(|p| p.decay).collect();
-    let out = network.graph.outputs[0];
-    let dims = network.graph.dims(out).to_vec();
-    let target = network.graph.input("target", &dims);
-    let loss = Op::Loss(Loss::Charbonnier { epsilon: 1e-3 });
-    let loss = network.graph.apply(loss, &[out, target], "loss")?;
-    let graph = fuse_backward(differentiate(fuse(network.graph), loss)?);
+    let graph = training_graph(network, Loss::Charbonnier { epsilon: 1e-3 })?;
     let start = Instant::now();
     let mut trainer = backend.load_trainer(&graph, &decay, &TrainingState::start(weights))?;
     let prepare_ms = 1e3 * start.elapsed().as_secs_f64();

@@ -32,6 +32,7 @@ pub use events::{Event, Progress};
 pub use log::{Log, LogLine};
 pub use photos::{Photo, Photos};
 pub use plot::plot;
+pub(crate) use run::training_graph;
 pub use run::{Finished, Options, Stopped, run};
 pub use sampler::{Batch, Sampler};
 pub use schedule::settings;

@@ -15,7 +15,9 @@ use super::validate::Validation;
 use super::{Event, Progress, TrainError, plot::plot};
 use crate::backend::{Backend, StepReport, Trainer, TrainingState};
 use crate::checkpoint::SavedTraining;
-use crate::graph::{Op, TrainingGraph, differentiate, fuse, fuse_backward, recompute};
+use crate::graph::{
+    Loss, Op, ShapeError, TrainingGraph, differentiate, fuse, fuse_backward, recompute,
+};
 use crate::network::{Network, initial_weights};
 
 /// How a session runs, besides the configuration.
@@ -108,7 +110,10 @@ pub fn run(
             state: TrainingState::start(initial_weights(&network.parameters, config.seed)),
         },
     };
-    let graph = training_graph(network, config)?;
+    let mut graph = training_graph(network, config.loss.loss())?;
+    if config.recompute {
+        graph = recompute(graph);
+    }
     let trainer = backend.trainer(&graph, &decay, &saved.state)?;
     drop(graph);
     events(Event::Started {
@@ -151,19 +156,18 @@ pub fn run(
 }
 
 /// The forward graph with its loss, differentiated: inputs `input`, `target`.
-fn training_graph(mut network: Network, config: &TrainConfig) -> Result<TrainingGraph, TrainError> {
+pub(crate) fn training_graph(
+    mut network: Network,
+    loss: Loss,
+) -> Result<TrainingGraph, ShapeError> {
     let prediction = network.graph.outputs[0];
     let dims = network.graph.dims(prediction).to_vec();
     let target = network.graph.input("target", &dims);
-    let loss = Op::Loss(config.loss.loss());
-    let loss = network.graph.apply(loss, &[prediction, target], "loss")?;
+    let operands = [prediction, target];
+    let loss = network.graph.apply(Op::Loss(loss), &operands, "loss")?;
     // Nobody reads the prediction during training: its memory can be used again.
     network.graph.outputs.clear();
-    let training = fuse_backward(differentiate(fuse(network.graph), loss)?);
-    Ok(match config.recompute {
-        true => recompute(training),
-        false => training,
-    })
+    Ok(fuse_backward(differentiate(fuse(network.graph), loss)?))
 }
 
 fn load_state(
