@@ -10,6 +10,7 @@
 pub mod backend;
 pub mod bench;
 pub mod checkpoint;
+pub mod files;
 pub mod graph;
 pub mod image;
 pub mod metrics;

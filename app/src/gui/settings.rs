@@ -6,6 +6,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
 use serde::{Deserialize, Serialize};
+use serpent_engine::files::write_whole;
 use serpent_engine::image::Format;
 use serpent_engine::restore::batch::Existing;
 use serpent_engine::restore::{DeviceChoice, MEMORY_BUDGET, Preset};
@@ -241,11 +242,7 @@ fn write(path: &Path, settings: &Settings) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
     let text = toml::to_string_pretty(settings).map_err(std::io::Error::other)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
+    write_whole(path, |file| file.write_all(text.as_bytes()))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::batch::Existing;
+use crate::files::write_whole;
 use crate::image::Format;
 
 /// Extension of a preset's file.
@@ -181,14 +182,9 @@ impl PresetLibrary {
         })?;
         let write = || {
             std::fs::create_dir_all(&self.folder)?;
-            let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
-            file.write_all(text.as_bytes())?;
-            file.as_file().sync_all()?;
-            file.persist(&path).map_err(|e| e.error)
+            write_whole(&path, |file| file.write_all(text.as_bytes()))
         };
-        write()
-            .map(|_| ())
-            .map_err(|e| io(path.clone(), "write", e))
+        write().map_err(|e| io(path.clone(), "write", e))
     }
 
     /// Removes a preset.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::Item;
 use super::run::{FileState, Summary};
+use crate::files::write_whole;
 
 /// A report cannot be kept.
 #[derive(Debug, thiserror::Error)]
@@ -192,27 +193,22 @@ fn io(path: &Path, source: std::io::Error) -> ReportError {
 
 /// Makes one JSON document of the lines, without holding them all.
 fn document(part: &Path, path: &Path, summary: &Summary) -> std::io::Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
-    let mut whole = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
     let head = serde_json::json!({
         "done": summary.done,
         "skipped": summary.skipped,
         "failed": summary.failed,
         "cancelled": summary.cancelled,
     });
-    {
-        let mut out = BufWriter::new(whole.as_file_mut());
+    write_whole(path, |file| {
+        let mut out = BufWriter::new(file);
         write!(out, "{{\"summary\":{head},\n\"files\":[")?;
         for (i, line) in BufReader::new(File::open(part)?).lines().enumerate() {
             out.write_all(if i == 0 { b"\n" } else { b",\n" })?;
             out.write_all(line?.as_bytes())?;
         }
         out.write_all(b"\n]}\n")?;
-        out.flush()?;
-    }
-    whole.as_file().sync_all()?;
-    whole.persist(path).map_err(|e| e.error)?;
-    Ok(())
+        out.flush()
+    })
 }
 
 #[cfg(test)]
