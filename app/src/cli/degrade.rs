@@ -47,9 +47,7 @@ impl DegradeArgs {
                 sigma: sigma.into(),
                 clip: false,
             }),
-            self.jpeg.map(|quality| Degradation::Jpeg {
-                quality: quality.into(),
-            }),
+            self.jpeg.map(|q| Degradation::jpeg(q.into())),
         ]
         .into_iter()
         .flatten()

@@ -59,9 +59,7 @@ impl EvalTask {
             Self::SuperResolve => vec![Degradation::Downscale {
                 factor: level as usize,
             }],
-            Self::Jpeg => vec![Degradation::Jpeg {
-                quality: level.into(),
-            }],
+            Self::Jpeg => vec![Degradation::jpeg(level.into())],
         }
     }
 

@@ -31,6 +31,9 @@ pub struct TrainArgs {
     /// Stop after this many seconds, with everything saved
     #[arg(long, value_name = "N")]
     pub seconds: Option<f64>,
+    /// Do not train: read the photographs, and tell the network's cost and how fast one core makes crops
+    #[arg(long, conflicts_with_all = ["resume", "seconds"])]
+    pub dry: bool,
 }
 
 /// Trains; see [`TrainArgs`].
@@ -44,6 +47,9 @@ pub(super) fn run(args: &TrainArgs, global: &Global) -> anyhow::Result<ExitCode>
         config
             .check()
             .map_err(|problem| anyhow!("--steps: {problem}"))?;
+    }
+    if args.dry {
+        return dry(&config, global);
     }
     let time_limit = match args.seconds {
         Some(seconds) => Some(
@@ -78,6 +84,29 @@ pub(super) fn run(args: &TrainArgs, global: &Global) -> anyhow::Result<ExitCode>
         Stopped::Asked => Outcome::Interrupted.into(),
         _ => ExitCode::SUCCESS,
     })
+}
+
+/// What a run would be made of.
+fn dry(config: &TrainConfig, global: &Global) -> anyhow::Result<ExitCode> {
+    let seen = train::rehearse(config, Duration::from_secs(3))?;
+    if global.json {
+        println!("{}", serde_json::to_string_pretty(&seen)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    for (path, reason) in &seen.skipped {
+        global.say(&skipped(path, reason));
+    }
+    let (cost, parameters) = (seen.network.cost, seen.network.parameters);
+    println!(
+        "{} photographs, {:.0} megapixels\n{:.2} M parameters, {:.1} GMAC + {:.1} GFLOP of scans at 256 × 256\n{:.0} crops/s on one core",
+        seen.photographs,
+        seen.megapixels,
+        parameters as f64 / 1e6,
+        cost.dense_macs as f64 / 1e9,
+        cost.scan_flops as f64 / 1e9,
+        seen.crops_per_second()
+    );
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The device to train on.

@@ -10,9 +10,11 @@ mod blocks;
 mod build;
 mod config;
 mod init;
+mod size;
 #[cfg(test)]
 mod tests;
 
 pub use build::{Network, NetworkError, ParameterSpec};
 pub use config::{Ffn, NetworkConfig, Preset};
 pub use init::{Initializer, initial_weights};
+pub use size::{COST_SIDE, Size, size};

@@ -120,6 +120,9 @@ pub struct DataSettings {
     /// Share of the crops that are one colour or a ramp instead of a photograph, 0 to 1.
     #[serde(default)]
     pub flat: f64,
+    /// Share of the crops that are made grey, 0 to 1.
+    #[serde(default)]
+    pub grey: f64,
     /// Threads that prepare batches; 0: one a core.
     #[serde(default)]
     pub threads: usize,
@@ -315,6 +318,7 @@ impl TrainConfig {
                 1.0,
             ),
             ("data.flat", self.data.flat, 0.0, 1.0),
+            ("data.grey", self.data.grey, 0.0, 1.0),
             ("optimiser.betas[0]", o.betas[0], 0.0, 0.999_999),
             ("optimiser.betas[1]", o.betas[1], 0.0, 0.999_999),
             ("optimiser.epsilon", o.epsilon, 1e-12, 1.0),

@@ -15,6 +15,9 @@ mod folder;
 mod log;
 mod photos;
 mod plot;
+#[cfg(test)]
+mod recipe_tests;
+mod rehearse;
 mod run;
 mod sampler;
 mod schedule;
@@ -32,6 +35,7 @@ pub use events::{Event, Progress};
 pub use log::{Log, LogLine};
 pub use photos::{Photo, Photos};
 pub use plot::plot;
+pub use rehearse::{Rehearsal, rehearse};
 pub(crate) use run::training_graph;
 pub use run::{Finished, Options, Stopped, run};
 pub use sampler::{Batch, Sampler};

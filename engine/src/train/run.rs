@@ -185,7 +185,10 @@ fn load_state(
     Err(TrainError::Differs { path, what })
 }
 
-fn load_photos(config: &TrainConfig, events: &mut dyn FnMut(Event)) -> Result<Photos, TrainError> {
+pub(super) fn load_photos(
+    config: &TrainConfig,
+    events: &mut dyn FnMut(Event),
+) -> Result<Photos, TrainError> {
     let begun = Instant::now();
     let folders: Vec<_> = config
         .data

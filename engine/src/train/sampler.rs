@@ -36,6 +36,8 @@ pub struct Sampler {
     margin: usize,
     /// Share of the crops that are no photograph but one colour or a ramp.
     flat: f64,
+    /// Share of the crops without colour.
+    grey: f64,
     scale: usize,
     batch: usize,
     noise_map: bool,
@@ -58,6 +60,7 @@ impl Sampler {
             crop: config.data.crop,
             margin: config.data.margin,
             flat: config.data.flat,
+            grey: config.data.grey,
             scale: network.scale,
             batch: config.data.batch,
             noise_map: network.noise_map,
@@ -115,7 +118,11 @@ impl Sampler {
         let photo = &self.photos.photos[index];
         let x = rng.random_range(0..=photo.width - side);
         let y = rng.random_range(0..=photo.height - side);
-        square(turned_crop(photo, x, y, side, rng.random_range(0..8)))
+        let mut crop = turned_crop(photo, x, y, side, rng.random_range(0..8));
+        if self.grey > 0.0 && choice.random_bool(self.grey) {
+            without_colour(&mut crop);
+        }
+        square(crop)
     }
 }
 
@@ -125,6 +132,14 @@ fn trim(to: &mut Vec<f32>, samples: &[f32], side: usize, channels: usize, margin
     let rows = samples.chunks_exact(side * channels);
     for row in rows.skip(margin).take(side - 2 * margin) {
         to.extend_from_slice(&row[inside.clone()]);
+    }
+}
+
+/// The luma of BT.601 in all three channels, rounded to 8 bits as a grey file has it.
+fn without_colour(rgb: &mut [f32]) {
+    for pixel in rgb.as_chunks_mut::<3>().0 {
+        let luma = 0.299 * pixel[0] + 0.587 * pixel[1] + 0.114 * pixel[2];
+        *pixel = [(luma * 255.0).round() / 255.0; 3];
     }
 }
 

@@ -5,11 +5,11 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 /// A square kernel of odd side, row by row.
-pub(super) struct Kernel {
+pub(crate) struct Kernel {
     /// (side - 1) / 2.
-    pub(super) radius: usize,
+    pub(crate) radius: usize,
     /// side * side weights.
-    pub(super) weights: Vec<f32>,
+    pub(crate) weights: Vec<f32>,
 }
 
 impl Kernel {
@@ -35,7 +35,7 @@ impl Kernel {
 
 /// Weights of a Gaussian along one axis: `taps` of them at most, the outer ones
 /// left out where they are too small to count in 32-bit.
-pub(super) fn gaussian(sigma: f32, taps: usize) -> Vec<f32> {
+pub(crate) fn gaussian(sigma: f32, taps: usize) -> Vec<f32> {
     // exp(-x^2 / 2 sigma^2) falls below 2^-26 at 6 sigma.
     let radius = (taps / 2).min((6.0 * sigma).ceil() as usize);
     if radius == 0 || sigma <= 0.0 {
@@ -50,7 +50,7 @@ pub(super) fn gaussian(sigma: f32, taps: usize) -> Vec<f32> {
 }
 
 /// A Gaussian of standard deviation `a` along `angle` (radians) and `b` across.
-pub(super) fn anisotropic(a: f32, b: f32, angle: f32) -> Kernel {
+pub(crate) fn anisotropic(a: f32, b: f32, angle: f32) -> Kernel {
     // Narrower than this, a sampled Gaussian is a single pixel anyway.
     let (a, b) = (f64::from(a).max(0.1), f64::from(b).max(0.1));
     let (sin, cos) = f64::from(angle).sin_cos();
@@ -68,7 +68,7 @@ pub(super) fn anisotropic(a: f32, b: f32, angle: f32) -> Kernel {
 
 /// An evenly bright disc; a pixel on the rim counts by the part covered
 /// (found on an 8 by 8 grid).
-pub(super) fn disc(radius: f32) -> Kernel {
+pub(crate) fn disc(radius: f32) -> Kernel {
     let radius = f64::from(radius);
     let inside = |x: f64, y: f64| {
         let sub = |i: usize| (i as f64 + 0.5) / 8.0 - 0.5;
@@ -82,7 +82,7 @@ pub(super) fn disc(radius: f32) -> Kernel {
 /// The path of a shaking camera, `length` pixels long: a heading that drifts
 /// smoothly and now and then jumps, walked in quarter pixels (after Boracchi
 /// and Foi 2012, without their pull to the start), centred on its mean.
-pub(super) fn trajectory(length: f32, rng: &mut ChaCha8Rng) -> Kernel {
+pub(crate) fn trajectory(length: f32, rng: &mut ChaCha8Rng) -> Kernel {
     const STEP: f64 = 0.25;
     let steps = (f64::from(length) / STEP).round() as usize;
     let mut heading = rng.random::<f64>() * std::f64::consts::TAU;

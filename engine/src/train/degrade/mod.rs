@@ -7,29 +7,33 @@
 //! and spread over threads.
 //!
 //! ```toml
-//! degrade = [
+//! degradations = [
 //!     { kind = "gaussian_blur", sigma = [0, 3] },
 //!     { kind = "noise", sigma = 12.75 },
 //! ]
 //! ```
 
+mod apply;
 mod blur;
+mod check;
 mod jpeg;
-mod kernel;
+pub(crate) mod kernel;
 mod noise;
 mod random;
 mod range;
+mod sensor;
 
 #[cfg(test)]
 mod published;
 #[cfg(test)]
 mod tests;
 
+pub use apply::apply_all;
 pub use random::{Purpose, rng};
 pub use range::Range;
+pub use sensor::Sensor;
 
 use crate::image::Rgb32;
-use crate::image::resize::{Factor, bicubic};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
@@ -93,13 +97,41 @@ pub enum Degradation {
         /// 2, 3, 4 or 8.
         factor: usize,
     },
-    /// JPEG compression, chroma not subsampled. Clips and rounds to 8 bits.
+    /// A digital camera's noise: photons and electronics behind a colour mosaic,
+    /// colour balance and correction, in linear light. Clips to [0, 1].
+    Sensor(Sensor),
+    /// JPEG compression. Clips and rounds to 8 bits.
     Jpeg {
         /// Quality as libjpeg counts it, 1 to 100.
         quality: Range,
+        /// Whether colour is kept at half the resolution.
+        #[serde(default)]
+        chroma: Chroma,
+        /// Let the blocks start anywhere, as in a photograph that was compressed
+        /// and then cropped, instead of in the corner.
+        #[serde(default)]
+        shift: bool,
     },
     /// Clip to [0, 1] and round to 8 bits, as saving to a file does.
     Round,
+    /// One of several lists, each as likely; an empty list changes nothing.
+    OneOf {
+        /// The lists.
+        of: Vec<Vec<Degradation>>,
+    },
+}
+
+/// At which resolution a JPEG file keeps its colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Chroma {
+    /// The picture's (4:4:4).
+    #[default]
+    Full,
+    /// Half of it on each side (4:2:0), as most cameras and web sites do.
+    Half,
+    /// Either, as likely.
+    Either,
 }
 
 fn default_taps() -> usize {
@@ -172,6 +204,15 @@ pub enum DegradeError {
 }
 
 impl Degradation {
+    /// JPEG compression with full colour resolution, blocks starting in the corner.
+    pub fn jpeg(quality: Range) -> Self {
+        Self::Jpeg {
+            quality,
+            chroma: Chroma::Full,
+            shift: false,
+        }
+    }
+
     /// The name that configurations give this kind.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -183,67 +224,10 @@ impl Degradation {
             Self::Motion { .. } => "motion",
             Self::Downscale { .. } => "downscale",
             Self::Upscale { .. } => "upscale",
+            Self::Sensor(_) => "sensor",
             Self::Jpeg { .. } => "jpeg",
             Self::Round => "round",
-        }
-    }
-
-    /// Checks the settings, so that a configuration fails before a run starts.
-    ///
-    /// # Errors
-    /// [`DegradeError::Setting`] for the first setting that is out of range.
-    pub fn check(&self) -> Result<(), DegradeError> {
-        let range = |name, range: &Range, low, high, allowed| {
-            if range.within(low, high) {
-                Ok(())
-            } else {
-                Err(self.setting(name, range.to_string(), allowed))
-            }
-        };
-        match self {
-            Self::Noise { sigma, .. } => {
-                range("sigma", sigma, 0.0, 2550.0, "0 to 2550, low before high")
-            }
-            Self::PoissonGaussian { gain, sigma, .. } => {
-                range("gain", gain, 0.0, 255.0, "0 to 255, low before high")?;
-                range("sigma", sigma, 0.0, 2550.0, "0 to 2550, low before high")
-            }
-            Self::GaussianBlur { sigma, taps } => {
-                range("sigma", sigma, 0.0, 50.0, "0 to 50 pixels, low before high")?;
-                if taps % 2 == 1 && *taps <= 255 {
-                    Ok(())
-                } else {
-                    Err(self.setting("taps", taps.to_string(), "odd, 1 to 255"))
-                }
-            }
-            Self::AnisotropicBlur { sigma } => {
-                range("sigma", sigma, 0.0, 20.0, "0 to 20 pixels, low before high")
-            }
-            Self::Defocus { radius } => range(
-                "radius",
-                radius,
-                0.0,
-                50.0,
-                "0 to 50 pixels, low before high",
-            ),
-            Self::Motion { length } => range(
-                "length",
-                length,
-                0.0,
-                100.0,
-                "0 to 100 pixels, low before high",
-            ),
-            Self::Downscale { factor } | Self::Upscale { factor } => {
-                if [2, 3, 4, 8].contains(factor) {
-                    Ok(())
-                } else {
-                    Err(self.setting("factor", factor.to_string(), "2, 3, 4 or 8"))
-                }
-            }
-            Self::Jpeg { quality } => {
-                range("quality", quality, 1.0, 100.0, "1 to 100, low before high")
-            }
-            Self::Round => Ok(()),
+            Self::OneOf { .. } => "one_of",
         }
     }
 
@@ -262,104 +246,5 @@ impl Degradation {
     /// [`DegradeError::Setting`] as [`Degradation::check`], [`DegradeError::Jpeg`].
     pub fn apply(&self, image: &Rgb32, rng: &mut ChaCha8Rng) -> Result<Degraded, DegradeError> {
         apply_all(std::slice::from_ref(self), image, rng)
-    }
-
-    /// Degrades in place; returns the Gaussian noise added and what was drawn.
-    fn step(&self, image: &mut Rgb32, rng: &mut ChaCha8Rng) -> Result<(f32, Values), DegradeError> {
-        self.check()?;
-        Ok(match *self {
-            Self::Noise { sigma, clip } => {
-                let sigma = sigma.draw(rng);
-                noise::gaussian(image.samples_mut(), sigma / 255.0, rng);
-                clip_if(clip, image);
-                (sigma / 255.0, vec![("sigma", sigma)])
-            }
-            Self::PoissonGaussian { gain, sigma, clip } => {
-                let (gain, sigma) = (gain.draw(rng), sigma.draw(rng));
-                noise::poisson(image.samples_mut(), gain / 255.0, rng);
-                noise::gaussian(image.samples_mut(), sigma / 255.0, rng);
-                clip_if(clip, image);
-                (sigma / 255.0, vec![("gain", gain), ("sigma", sigma)])
-            }
-            Self::GaussianBlur { sigma, taps } => {
-                let sigma = sigma.draw(rng);
-                *image = blur::separable(image, &kernel::gaussian(sigma, taps));
-                (0.0, vec![("sigma", sigma)])
-            }
-            Self::AnisotropicBlur { sigma } => {
-                let (a, b) = (sigma.draw(rng), sigma.draw(rng));
-                let angle = Range::new(0.0, std::f32::consts::PI).draw(rng);
-                *image = blur::convolve(image, &kernel::anisotropic(a, b, angle));
-                (0.0, vec![("sigma_a", a), ("sigma_b", b), ("angle", angle)])
-            }
-            Self::Defocus { radius } => {
-                let radius = radius.draw(rng);
-                *image = blur::convolve(image, &kernel::disc(radius));
-                (0.0, vec![("radius", radius)])
-            }
-            Self::Motion { length } => {
-                let length = length.draw(rng);
-                *image = blur::convolve(image, &kernel::trajectory(length, rng));
-                (0.0, vec![("length", length)])
-            }
-            Self::Downscale { factor } => {
-                *image = resized(image, Factor::Down(factor));
-                (0.0, vec![("factor", factor as f32)])
-            }
-            Self::Upscale { factor } => {
-                *image = resized(image, Factor::Up(factor));
-                (0.0, vec![("factor", factor as f32)])
-            }
-            Self::Jpeg { quality } => {
-                let quality = quality.draw(rng).round();
-                *image = jpeg::compress(image, quality as u8)?;
-                (0.0, vec![("quality", quality)])
-            }
-            Self::Round => {
-                let round = |v: &mut f32| *v = (v.clamp(0.0, 1.0) * 255.0).round() / 255.0;
-                image.samples_mut().iter_mut().for_each(round);
-                (0.0, Vec::new())
-            }
-        })
-    }
-}
-
-/// Degrades a picture by each step in turn, all drawing from one generator.
-///
-/// # Errors
-/// The first step's that fails; see [`Degradation::apply`].
-pub fn apply_all(
-    steps: &[Degradation],
-    image: &Rgb32,
-    rng: &mut ChaCha8Rng,
-) -> Result<Degraded, DegradeError> {
-    let mut degraded = Degraded {
-        image: image.clone(),
-        sigma: 0.0,
-        drawn: Vec::with_capacity(steps.len()),
-    };
-    for step in steps {
-        let (sigma, values) = step.step(&mut degraded.image, rng)?;
-        degraded.sigma = degraded.sigma.hypot(sigma);
-        degraded.drawn.push(Drawn {
-            kind: step.kind(),
-            values,
-        });
-    }
-    Ok(degraded)
-}
-
-fn resized(image: &Rgb32, factor: Factor) -> Rgb32 {
-    let (width, height) = (image.width(), image.height());
-    let samples = bicubic(image.samples(), width, height, 3, factor);
-    Rgb32::from_parts(factor.apply(width), factor.apply(height), samples)
-}
-
-fn clip_if(clip: bool, image: &mut Rgb32) {
-    if clip {
-        image
-            .samples_mut()
-            .iter_mut()
-            .for_each(|v| *v = v.clamp(0.0, 1.0));
     }
 }

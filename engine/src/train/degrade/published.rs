@@ -89,9 +89,7 @@ fn jpeg_on_classic5() {
     ] {
         let got = mean(
             &pictures,
-            &[Degradation::Jpeg {
-                quality: Range::from(quality),
-            }],
+            &[Degradation::jpeg(Range::from(quality))],
             Protocol::Rgb8,
         );
         println!(

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A range to draw from evenly, both ends included; a single number in a
 /// configuration is a range of that number alone.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Written", into = "Written")]
 pub struct Range {
     low: f32,

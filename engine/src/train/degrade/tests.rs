@@ -43,10 +43,27 @@ fn all() -> Vec<Degradation> {
         },
         Degradation::Downscale { factor: 3 },
         Degradation::Upscale { factor: 2 },
+        Degradation::jpeg(r(10.0, 95.0)),
         Degradation::Jpeg {
             quality: r(10.0, 95.0),
+            chroma: Chroma::Either,
+            shift: true,
         },
         Degradation::Round,
+        Degradation::OneOf {
+            of: vec![
+                vec![],
+                vec![
+                    Degradation::Defocus { radius: 3.0.into() },
+                    Degradation::Round,
+                ],
+            ],
+        },
+        Degradation::Sensor(Sensor {
+            shot: r(1e-4, 0.012),
+            balance: r(1.0, 2.0),
+            matrix: r(0.0, 0.5),
+        }),
     ]
 }
 
@@ -208,7 +225,8 @@ fn sensor_noise_grows_with_the_signal() {
 
 #[test]
 fn blur_and_resize_keep_flat_areas_flat() {
-    for step in all().iter().skip(2) {
+    let noisy = ["noise", "poisson_gaussian", "sensor"];
+    for step in all().iter().filter(|s| !noisy.contains(&s.kind())) {
         // JPEG rounds the mean of a block to a multiple of its quantiser.
         let tolerance = if step.kind() == "jpeg" { 0.03 } else { 2e-6 };
         for sample in 0..6 {
@@ -349,15 +367,80 @@ fn resizing_changes_the_size_and_jpeg_the_picture() {
         assert_eq!(large.width(), small.width() * factor);
     }
     let error = |quality: f32| {
-        let step = Degradation::Jpeg {
-            quality: quality.into(),
-        };
+        let step = Degradation::jpeg(quality.into());
         let out = step.apply(&clean, &mut generator(0)).unwrap();
-        assert_eq!(out.drawn[0].values, [("quality", quality)]);
+        assert_eq!(out.drawn[0].values, [("quality", quality), ("chroma", 1.0)]);
         crate::metrics::mse(out.image.samples(), clean.samples())
     };
     assert!(error(10.0) > 2.0 * error(50.0) && error(50.0) > error(95.0) && error(95.0) > 0.0);
     assert!(error(95.0).sqrt() < 0.01);
+}
+
+#[test]
+fn alternatives_are_drawn_evenly_and_say_which() {
+    let noise = |sigma: f32| Degradation::Noise {
+        sigma: sigma.into(),
+        clip: false,
+    };
+    let of = vec![vec![], vec![noise(3.0), noise(4.0)], vec![noise(9.0)]];
+    let step = Degradation::OneOf { of };
+    let clean = flat(4, 4, 0.5);
+    let mut counts = [0; 3];
+    for sample in 0..300 {
+        let out = step.apply(&clean, &mut generator(sample)).unwrap();
+        let choice = out.drawn[0].values[0].1 as usize;
+        counts[choice] += 1;
+        let sigma = [0.0, 5.0, 9.0][choice];
+        assert!((out.sigma * 255.0 - sigma).abs() < 1e-4);
+        assert_eq!(out.drawn.len(), 1 + [0, 2, 1][choice]);
+        assert_eq!(out.image == clean, choice == 0);
+    }
+    assert!(counts.iter().all(|c| (70..130).contains(c)), "{counts:?}");
+}
+
+#[test]
+fn halved_colour_loses_colour_and_a_shift_moves_the_blocks() {
+    // Colour alternates from pixel to pixel at equal brightness.
+    let samples = (0..32 * 32).flat_map(|i| match (i % 32 + i / 32) % 2 {
+        0 => [0.8, 0.4, 0.5],
+        _ => [0.4, 0.604, 0.5],
+    });
+    let clean = Rgb32::new(32, 32, samples.collect()).unwrap();
+    let error = |chroma| {
+        let step = Degradation::Jpeg {
+            quality: 95.0.into(),
+            chroma,
+            shift: false,
+        };
+        let out = step.apply(&clean, &mut generator(0)).unwrap();
+        crate::metrics::mse(out.image.samples(), clean.samples())
+    };
+    assert!(error(Chroma::Half) > 20.0 * error(Chroma::Full));
+    // At the lowest quality every block is flat: where columns change says where blocks start.
+    let clean = scene(64, 64);
+    let starts = |sample| {
+        let step = Degradation::Jpeg {
+            quality: 1.0.into(),
+            chroma: Chroma::Full,
+            shift: true,
+        };
+        let out = step.apply(&clean, &mut generator(sample)).unwrap().image;
+        let change = |x: usize| {
+            let at = |y: usize, x: usize| out.samples()[(y * 64 + x) * 3];
+            (0..64)
+                .map(|y| (at(y, x) - at(y, x - 1)).abs())
+                .sum::<f32>()
+        };
+        let sum = |phase: usize| {
+            let columns = (1..64).filter(|x| x % 8 == phase);
+            columns.map(change).sum::<f32>()
+        };
+        (0..8).max_by(|a, b| sum(*a).total_cmp(&sum(*b))).unwrap()
+    };
+    let mut found: Vec<usize> = (0..24).map(starts).collect();
+    found.sort_unstable();
+    found.dedup();
+    assert!(found.len() >= 6, "{found:?}");
 }
 
 #[test]
@@ -469,11 +552,15 @@ fn impossible_settings_are_refused_by_name() {
             "taps",
         ),
         (Degradation::Downscale { factor: 5 }, "factor"),
+        (Degradation::jpeg(r(0.0, 95.0)), "quality"),
+        (Degradation::OneOf { of: vec![] }, "of"),
         (
-            Degradation::Jpeg {
-                quality: r(0.0, 95.0),
-            },
-            "quality",
+            Degradation::Sensor(Sensor {
+                shot: r(0.0, 0.1),
+                balance: r(1.0, 2.0),
+                matrix: r(0.0, 0.0),
+            }),
+            "shot",
         ),
     ] {
         let error = step
