@@ -33,7 +33,7 @@ const STAGED: u32 = RV + 2u * NV;
 @group(0) @binding(5) var<storage, read> states: array<C>;
 @group(0) @binding(6) var<storage, read_write> work: array<f32>;
 @group(0) @binding(7) var<storage, read_write> gv: array<S7>;
-@group(0) @binding(8) var<storage, read_write> gp: array<E8>;
+@group(0) @binding(8) var<storage, read_write> gp: array<P8>;
 
 const A: u32 = SLOTS - R - 2u;
 const LN_2: f32 = 0.69314718;

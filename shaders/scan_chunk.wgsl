@@ -91,8 +91,14 @@ fn main(
     var next$T = load(w, l);
     w = walk_next(w);
 #endfor
-    for (var done = 0u; done < params.chunk; done += SUB) {
-        stage_rows(k, batch, select(done, params.chunk - SUB - done, reverse), local);
+    var fetched = fetch_rows(k, batch, select(0u, params.chunk - SUB, reverse), local);
+    for (var done = SUB; done <= params.chunk; done += SUB) {
+        workgroupBarrier();
+        put_rows(fetched, local);
+        workgroupBarrier();
+        if (done < params.chunk) {
+            fetched = fetch_rows(k, batch, select(done, params.chunk - SUB - done, reverse), local);
+        }
         for (var j = 0u; j < SUB; j += UNROLL) {
 #for T UNROLL
             let now$T = next$T;
@@ -100,21 +106,23 @@ fn main(
             w = walk_next(w);
 #endfor
 #for T UNROLL
+            let row$T = (l.place * SUB + select(j + $Tu, SUB - 1u - j - $Tu, reverse)) * STAGED;
+            let raw$T = delta_input(c, row$T);
+            let delta$T = delta_of(raw$T, fading(raw$T));
+#endfor
+#for T UNROLL
             {
                 let x_v = select(C(0.0), C(now$T.v), now$T.live);
 #if BACKWARD
                 let x_gy = select(C(0.0), C(now$T.gy), now$T.live);
 #endif
-                let row = (l.place * SUB + select(j + $Tu, SUB - 1u - j - $Tu, reverse)) * STAGED;
-                let raw = delta_input(c, row);
-                let delta = delta_of(raw, fading(raw));
-                let input = delta * x_v;
-                let d = decays(c, delta);
-                sum += delta;
+                let input = delta$T * x_v;
+                let d = decays(c, delta$T);
+                sum += delta$T;
 #for I NV
-                let b$I = rows[row + RV + $Iu];
+                let b$I = rows[row$T + RV + $Iu];
 #if BACKWARD
-                let c$I = rows[row + RV + NV + $Iu];
+                let c$I = rows[row$T + RV + NV + $Iu];
 #endif
 #for J 4
                 h$I$J = d.a$I$J * h$I$J + input * b$I[$J];

@@ -134,46 +134,57 @@ fn weight(k: u32, slot: u32, l: Lane) -> C {
 // Rows of the sub-block: STAGED vectors a token, r then B then C; unused places are 0.
 var<workgroup> rows: array<vec4<f32>, GROUP_CHUNKS * SUB * STAGED>;
 
-// Fills `rows` with the tokens from place `offset` of each of the workgroup's chunks.
-fn stage_rows(k: u32, batch: u32, offset: u32, local: u32) {
-    workgroupBarrier();
-    for (var i = local; i < GROUP_CHUNKS * SUB * STAGED; i += LANES) {
+// What a lane brings of a sub-block's rows, on its way from memory: STAGED_ITEMS vectors.
+struct Fetched {
+#for I STAGED_ITEMS
+    row$I: vec4<E2>,
+    left$I: u32, // components that exist
+#endfor
+}
+
+// Starts to load the tokens from place `offset` of each of the workgroup's chunks.
+fn fetch_rows(k: u32, batch: u32, offset: u32, local: u32) -> Fetched {
+    var f: Fetched;
+#for I STAGED_ITEMS
+    {
+        let i = local + $Iu * LANES;
         let column = i % STAGED;
         let slot = i / STAGED;
         let place = slot / SUB * params.chunk + offset + slot % SUB;
-        var row = vec4<f32>(0.0);
-        if (first_place + place < params.tokens) {
-            var first = 4u * column;
-            var left = R - 4u * column;
-            if (column >= RV + NV) {
-                left = N - 4u * (column - RV - NV);
-                first = PROJECTED - left;
-            } else if (column >= RV) {
-                left = N - 4u * (column - RV);
-                first = R + N - left;
-            }
-            let token = batch * params.tokens + token_of(place, (k & 1u) == 1u);
-            first += (token * K + k) * PROJECTED;
+        var first = 4u * column;
+        var left = R - 4u * column;
+        if (column >= RV + NV) {
+            left = N - 4u * (column - RV - NV);
+            first = PROJECTED - left;
+        } else if (column >= RV) {
+            left = N - 4u * (column - RV);
+            first = R + N - left;
+        }
+        let token = batch * params.tokens + token_of(place, (k & 1u) == 1u);
+        let live = i < GROUP_CHUNKS * SUB * STAGED && first_place + place < params.tokens;
+        first = select(0u, (token * K + k) * PROJECTED + first, live);
+        f.left$I = select(0u, min(left, 4u), live);
 #if P_VECTORS
-            row = vec4<f32>(p[first / 4u]);
+        f.row$I = p[first / 4u];
 #else
 #if P_PAIRS
-            let low = vec2<f32>(p[first / 2u]);
-            row = vec4<f32>(low, 0.0, 0.0);
-            if (left > 2u) {
-                let high = vec2<f32>(p[first / 2u + 1u]);
-                row.z = high.x;
-                row.w = high.y;
-            }
+        f.row$I = vec4<E2>(p[first / 2u], p[first / 2u + select(0u, 1u, f.left$I > 2u)]);
 #else
-            row.x = f32(p[first]);
-            if (left > 1u) { row.y = f32(p[first + 1u]); }
-            if (left > 2u) { row.z = f32(p[first + 2u]); }
-            if (left > 3u) { row.w = f32(p[first + 3u]); }
+        f.row$I = vec4<E2>(p[first], p[first + select(0u, 1u, f.left$I > 1u)],
+            p[first + select(0u, 2u, f.left$I > 2u)], p[first + select(0u, 3u, f.left$I > 3u)]);
 #endif
 #endif
-        }
-        rows[i] = row;
     }
-    workgroupBarrier();
+#endfor
+    return f;
+}
+
+// Puts what was fetched into `rows`; a barrier must follow.
+fn put_rows(f: Fetched, local: u32) {
+#for I STAGED_ITEMS
+    if (local + $Iu * LANES < GROUP_CHUNKS * SUB * STAGED) {
+        let row = select(vec4<f32>(0.0), vec4<f32>(f.row$I), vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(f.left$I));
+        rows[local + $Iu * LANES] = row;
+    }
+#endfor
 }

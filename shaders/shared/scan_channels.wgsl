@@ -1,6 +1,6 @@
 // C: what one lane of the scan holds, two neighbouring channels when PAIR, else one;
 // S1 .. S8: how C lies in the storage of binding 1 .. 8 (16 bits where HALF1 .. HALF8);
-// E8: one element of binding 8; P2: the unit in which binding 2, p, is read.
+// E1 .. E8: one element of them; P2, P8: the unit in which p and its gradient are moved.
 #if PAIR
 alias C = vec2<f32>;
 const CHANNELS: u32 = 2u;
@@ -45,10 +45,13 @@ fn narrow$I(x: C) -> S$I {
 
 #if P_VECTORS
 alias P2 = vec4<E2>;
+alias P8 = vec4<E8>;
 #else
 #if P_PAIRS
 alias P2 = vec2<E2>;
+alias P8 = vec2<E8>;
 #else
 alias P2 = E2;
+alias P8 = E8;
 #endif
 #endif

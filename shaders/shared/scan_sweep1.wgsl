@@ -18,14 +18,27 @@
         var next$T = load(w, l, e_at, false, false);
         w = walk_next(w);
 #endfor
-        for (var done = 0u; done < params.chunk; done += SUB) {
-            let offset = select(done, params.chunk - SUB - done, reverse);
-            stage_rows(k, batch, offset, local);
+        var offset = select(0u, params.chunk - SUB, reverse);
+        var fetched = fetch_rows(k, batch, offset, local);
+        for (var done = SUB; done <= params.chunk; done += SUB) {
+            workgroupBarrier();
+            put_rows(fetched, local);
+            if (done > SUB) { write_sums(k, l, channel_block, offset, 0u, R + N, reverse, local); }
+            offset = select((done - SUB), params.chunk - SUB - (done - SUB), reverse);
+            workgroupBarrier();
+            if (done < params.chunk) {
+                fetched = fetch_rows(k, batch, select(done, params.chunk - SUB - done, reverse), local);
+            }
             for (var j = 0u; j < SUB; j += BATCH) {
 #for T BATCH
                 let now$T = next$T;
                 next$T = load(w, l, e_at, false, false);
                 w = walk_next(w);
+#endfor
+#for T BATCH
+                let row$T = (l.place * SUB + select(j + $Tu, SUB - 1u - j - $Tu, reverse)) * STAGED;
+                let raw$T = delta_input(c, row$T);
+                let delta$T = max(delta_of(raw$T, fading(raw$T)), C(LEAST));
 #endfor
 #for T BATCH
 #for I NV
@@ -34,29 +47,26 @@
                 {
                     let v = select(C(0.0), C(now$T.v), now$T.live);
                     let gy = select(C(0.0), C(now$T.gy), now$T.live);
-                    let row = (l.place * SUB + select(j + $Tu, SUB - 1u - j - $Tu, reverse)) * STAGED;
-                    let raw = delta_input(c, row);
-                    let delta = max(delta_of(raw, fading(raw)), C(LEAST));
-                    let input = delta * v;
-                    let d = decays(c, delta);
+                    let input = delta$T * v;
+                    let d = decays(c, delta$T);
                     var e = C(0.0); // times Δ
 #for I NV
-                    let b$I = rows[row + RV + $Iu];
+                    let b$I = rows[row$T + RV + $Iu];
 #if TIED
-                    let c$I = rows[row + RV + NV + $Iu] * (vec4<f32>(1.0, 2.0, 3.0, 4.0) + 4.0 * $I.0);
+                    let c$I = rows[row$T + RV + NV + $Iu] * (vec4<f32>(1.0, 2.0, 3.0, 4.0) + 4.0 * $I.0);
 #else
-                    let c$I = rows[row + RV + NV + $Iu];
+                    let c$I = rows[row$T + RV + NV + $Iu];
 #endif
 #for J 4
 #if TIED
                     let m$I$J = d.a$I$J * h$I$J;
-                    let z$I$J = (delta * c.rate) * m$I$J;
+                    let z$I$J = (delta$T * c.rate) * m$I$J;
                     let g$I$J = gy * c$I[$J];
                     s$I$J = d.a$I$J * s$I$J + z$I$J;
                     g_rate += g$I$J * s$I$J;
 #else
                     let m$I$J = d.a$I$J * h$I$J;
-                    let z$I$J = (delta * c.rate$I$J) * m$I$J;
+                    let z$I$J = (delta$T * c.rate$I$J) * m$I$J;
                     let g$I$J = gy * c$I[$J];
                     s$I$J = d.a$I$J * s$I$J + z$I$J;
                     g_rate$I$J += g$I$J * s$I$J;
@@ -76,7 +86,7 @@
 #endif
 #endfor
                     g_skip += gy * v;
-                    if (now$T.live) { put(e_at + now$T.index * D, DC, e * LN_2 / delta); }
+                    if (now$T.live) { put(e_at + now$T.index * D, DC, e * LN_2 / delta$T); }
                 }
 #endfor
 #if SUBGROUP
@@ -91,11 +101,9 @@
                 sum_terms(j, NV, reverse, local);
 #endif
             }
-#if SUBGROUP
-            workgroupBarrier();
-#endif
-            write_sums(k, l, channel_block, offset, 0u, R + N, reverse, local);
         }
+        workgroupBarrier();
+        write_sums(k, l, channel_block, offset, 0u, R + N, reverse, local);
 
         var z = C(0.0);
 #for I NV

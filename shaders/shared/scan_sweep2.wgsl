@@ -15,14 +15,29 @@
         next$T = load(w, l, e_at, true, adds);
         w = walk_next(w);
 #endfor
-        for (var done = 0u; done < params.chunk; done += SUB) {
-            let offset = select(params.chunk - SUB - done, done, reverse);
-            stage_rows(k, batch, offset, local);
+        offset = select(params.chunk - SUB, 0u, reverse);
+        fetched = fetch_rows(k, batch, offset, local);
+        for (var done = SUB; done <= params.chunk; done += SUB) {
+            workgroupBarrier();
+            put_rows(fetched, local);
+            if (done > SUB) { write_sums(k, l, channel_block, offset, RV, R, !reverse, local); }
+            offset = select(params.chunk - SUB - (done - SUB), (done - SUB), reverse);
+            workgroupBarrier();
+            if (done < params.chunk) {
+                fetched = fetch_rows(k, batch, select(params.chunk - SUB - done, done, reverse), local);
+            }
             for (var j = 0u; j < SUB; j += BATCH) {
 #for T BATCH
                 let now$T = next$T;
                 next$T = load(w, l, e_at, true, adds);
                 w = walk_next(w);
+#endfor
+#for T BATCH
+                let row$T = (l.place * SUB + select(SUB - 1u - j - $Tu, j + $Tu, reverse)) * STAGED;
+                let raw$T = delta_input(c, row$T);
+                let fade$T = fading(raw$T);
+                let delta$T = max(delta_of(raw$T, fade$T), C(LEAST));
+                let slope$T = delta_slope(raw$T, fade$T);
 #endfor
 #for T BATCH
 #for I NV
@@ -35,17 +50,13 @@
                 {
                     let v = select(C(0.0), C(now$T.v), now$T.live);
                     let gy = select(C(0.0), C(now$T.gy), now$T.live);
-                    let row = (l.place * SUB + select(SUB - 1u - j - $Tu, j + $Tu, reverse)) * STAGED;
-                    let raw = delta_input(c, row);
-                    let fade = fading(raw);
-                    let delta = max(delta_of(raw, fade), C(LEAST));
-                    let d = decays(c, delta);
-                    let input = delta * v;
+                    let d = decays(c, delta$T);
+                    let input = delta$T * v;
                     var q_b = C(0.0);
                     var u_ab = C(0.0);
 #for I NV
-                    let b$I = rows[row + RV + $Iu];
-                    let c$I = rows[row + RV + NV + $Iu];
+                    let b$I = rows[row$T + RV + $Iu];
+                    let c$I = rows[row$T + RV + NV + $Iu];
 #if TIED
                     let n$I = b$I * (vec4<f32>(1.0, 2.0, 3.0, 4.0) + 4.0 * $I.0);
 #endif
@@ -74,13 +85,13 @@
                     u_ab *= c.rate;
 #endif
                     z += select(C(0.0), now$T.e, now$T.live) - LN_2 * (input * u_ab);
-                    let g_raw = (v * q_b + z) * delta_slope(raw, fade);
-                    if (now$T.live) { gv[now$T.at] = narrow7(C(now$T.gv) + delta * q_b + skip * gy); }
+                    let g_raw = (v * q_b + z) * slope$T;
+                    if (now$T.live) { gv[now$T.at] = narrow7(C(now$T.gv) + delta$T * q_b + skip * gy); }
                     g_bias += g_raw;
 #for I RFULL
-                    let row$I = rows[row + $Iu];
+                    let r$I = rows[row$T + $Iu];
 #for J 4
-                    g_w$I$J += g_raw * row$I[$J];
+                    g_w$I$J += g_raw * r$I[$J];
 #endfor
                     let o$I = vec4<f32>(
 #for J 4
@@ -94,7 +105,7 @@
 #endif
 #endfor
 #if RLAST
-                    let rest = rows[row + RFULL];
+                    let rest = rows[row$T + RFULL];
                     var o = vec4<f32>(0.0);
 #for J RLAST
                     g_v$J += g_raw * rest[$J];
@@ -134,11 +145,9 @@
                 sum_terms(j, RV + NV, !reverse, local);
 #endif
             }
-#if SUBGROUP
-            workgroupBarrier();
-#endif
-            write_sums(k, l, channel_block, offset, RV, R, !reverse, local);
         }
+        workgroupBarrier();
+        write_sums(k, l, channel_block, offset, RV, R, !reverse, local);
 
         if (l.live) {
 #for I RFULL

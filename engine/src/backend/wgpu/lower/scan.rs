@@ -11,6 +11,9 @@ const MAX_LANES: usize = 128;
 /// adapter has, so that at least two workgroups fit a processor.
 const ROW_BYTES: usize = 8192;
 
+/// Most vectors of a sub-block's rows that one lane stages: they wait in registers.
+pub(super) const MAX_STAGED_ITEMS: usize = 4;
+
 /// Channels of chunks (over all directions) below which a GPU is not filled: chunks are no longer
 /// than this leaves them.
 const WANTED_LANES: usize = 1 << 19;
@@ -100,6 +103,8 @@ pub(super) struct Layout {
     pub group_chunks: usize,
     /// Tokens of a sub-block.
     pub sub: usize,
+    /// Vectors of four that are staged of a token's row.
+    pub row_vectors: usize,
     /// Tokens of a chunk.
     pub chunk: usize,
     /// Chunks of a picture.
@@ -115,13 +120,16 @@ impl Layout {
         let channel_lanes = lanes.div_ceil(channel_blocks);
         let chunks = sizes.tokens().div_ceil(chunk);
         let group_chunks = (max_lanes / channel_lanes).min(chunks).max(1);
-        let fits = (ROW_BYTES / (group_chunks * 16 * row_vectors)).clamp(1, 16);
+        let lanes = channel_lanes * group_chunks;
+        let most = (ROW_BYTES / 16).min(MAX_STAGED_ITEMS * lanes);
+        let fits = (most / (group_chunks * row_vectors)).clamp(1, 16);
         Self {
             pair,
             channel_lanes,
             channel_blocks,
             group_chunks,
             sub: 1 << fits.ilog2(),
+            row_vectors,
             chunk,
             chunks,
         }
@@ -139,6 +147,8 @@ impl Layout {
         let whole = |n: usize| states.is_multiple_of(n) && rank.is_multiple_of(n);
         // As many tokens at a time as keep a kernel's text short.
         let unroll = (UNROLL_STATES / states.next_power_of_two()).clamp(1, 4);
+        let lanes = self.channel_lanes * self.group_chunks;
+        let staged = self.group_chunks * self.sub * self.row_vectors;
         constants.extend([
             ("PAIR", self.pair.into()),
             ("P_VECTORS", whole(4).into()),
@@ -148,6 +158,7 @@ impl Layout {
             ("GROUP_CHUNKS", self.group_chunks.into()),
             ("SUB", self.sub.into()),
             ("UNROLL", self.sub.min(unroll).into()),
+            ("STAGED_ITEMS", staged.div_ceil(lanes).into()),
         ]);
         constants
     }

@@ -2,7 +2,7 @@
 
 use super::super::dispatch::{Access, Constant, Dispatch, Lowered, Operand, fold};
 use super::reduce::{Reduction, reduce, sum_parts};
-use super::scan::{Layout, Sizes, carries, chunk_tokens, orders, pack};
+use super::scan::{Layout, MAX_STAGED_ITEMS, Sizes, carries, chunk_tokens, orders, pack};
 use crate::graph::{Graph, Node, ScanSpec, elements};
 
 /// Workgroup memory every adapter has, in bytes.
@@ -53,7 +53,8 @@ impl Cut {
         let sub = [16, 8, 4, 2].into_iter().find(|&sub| {
             let rows = group_chunks * sub * (ranks + 2 * states) * 16;
             let parts = sub / batch * (ranks + states) * channel_lanes * group_chunks * 4;
-            sub >= batch && sub <= chunk && rows + parts <= WORKGROUP_BYTES
+            let staged = MAX_STAGED_ITEMS * 16 * channel_lanes * group_chunks;
+            sub >= batch && sub <= chunk && rows <= staged && rows + parts <= WORKGROUP_BYTES
         })?;
         let layout = Layout {
             pair,
@@ -61,6 +62,7 @@ impl Cut {
             channel_blocks,
             group_chunks,
             sub,
+            row_vectors: ranks + 2 * states,
             chunk,
             chunks,
         };
@@ -78,10 +80,10 @@ impl Cut {
         let mut lanes = MAX_LANES;
         loop {
             for (sub, batch) in [(8, 2), (8, 1), (4, 1), (2, 1), (1, 1)] {
-                let layout = Layout {
-                    sub,
-                    ..Layout::new(sizes, lanes, ranks + 2 * states, chunk)
-                };
+                let layout = Layout::new(sizes, lanes, ranks + 2 * states, chunk);
+                let sub = sub.min(layout.sub);
+                let batch = batch.min(sub);
+                let layout = Layout { sub, ..layout };
                 let workers = layout.channel_lanes * layout.group_chunks;
                 let sums = layout.group_chunks * (ranks + states);
                 // About one vector sum a lane.
