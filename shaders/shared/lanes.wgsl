@@ -28,7 +28,7 @@ fn component_sum(v: V) -> f32 {
 
 // How binding i lies in memory: S1, S2 .. are half of V where HALF1, HALF2 .. say so, else V.
 // Read binding 1 with V(x[i]), write binding 2 with narrow2(v), which saturates instead of overflowing.
-#for I 10
+#for I 11
 #if HALF$I
 #if VEC4
 alias S$I = vec4<f16>;

@@ -54,6 +54,18 @@ pub fn node_cost(graph: &Graph, node: &Node) -> Cost {
         | Op::DepthwiseActivationBackward { .. }
         | Op::DepthwiseGeluGateBackward { .. } => (tokens(0) * dims(0)[3] * 9, 0, 0),
         Op::DepthwiseConv3x3Backward { .. } => (2 * tokens(0) * dims(0)[3] * 9, 0, 0),
+        Op::FusedFfn => {
+            let weights = [3, 4, 5].map(|i| elements(dims(i)));
+            (tokens(0) * weights.iter().sum::<usize>(), 0, 0)
+        }
+        Op::FusedScanInput => {
+            let weights = [3, 4, 6].map(|i| elements(dims(i)));
+            (tokens(0) * weights.iter().sum::<usize>(), 0, 0)
+        }
+        Op::FusedScanOutput => {
+            let weights = [3, 7].map(|i| elements(dims(i)));
+            (tokens(0) * weights.iter().sum::<usize>(), 0, 0)
+        }
         Op::SelectiveScan(spec) => {
             let (flops, macs, exps) = scan(spec, 1);
             (macs, flops, exps)

@@ -9,6 +9,7 @@ mod cost;
 mod differentiate;
 mod fuse;
 mod fuse_backward;
+mod fuse_blocks;
 mod op;
 mod plan;
 mod recompute;
@@ -19,11 +20,12 @@ pub use cost::{Cost, graph_cost, node_cost};
 pub use differentiate::{TrainingGraph, differentiate};
 pub use fuse::fuse;
 pub use fuse_backward::fuse_backward;
+pub use fuse_blocks::fuse_blocks;
 pub use op::{Activation, LAYER_NORM_EPSILON, Loss, Op, RearrangeOrder, ScanSpec};
 pub use plan::{BufferId, MemoryPlan, Step, plan_memory};
 pub use recompute::recompute;
 pub use shape::{Dims, ShapeError, elements, infer};
-pub use storage::{Storage, gradient_scale, store_half};
+pub use storage::{Storage, gradient_scale, store_half, store_half_matrices};
 
 /// Index of a value (input, parameter or node output) in its [`Graph`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -100,6 +100,15 @@ pub enum Op {
     /// `y = Σ_k y_k` in image order. Softplus is the identity above 20.
     /// (Gu & Dao, arXiv 2312.00752; four directions: VMamba, arXiv 2401.10166.)
     SelectiveScan(ScanSpec),
+    /// `x [B,H,W,C], γ, β, w_in [2E,C], w [2E,1,3,3], w_out [C,E], s [C]
+    /// → x + s ⊙ GeluGate(w ∗ (LN(x)·w_inᵀ))·w_outᵀ`: the gated half of a block (made by fusion).
+    FusedFfn,
+    /// `x [B,H,W,C], γ, β, w_in [D,C], w [D,1,3,3], b [D], w_x [P,D] → v [B,H,W,D], p [B,H,W,P]`:
+    /// `v = SiLU(w ∗ (LN(x)·w_inᵀ) + b)`, `p = v·w_xᵀ`, what a scan reads (made by fusion).
+    FusedScanInput,
+    /// `x [B,H,W,C], γ, β, w_z [D,C], y [B,H,W,D], γ₂, β₂ [D], w_out [C,D], s [C]
+    /// → x + s ⊙ (LN₂(y) ⊙ SiLU(LN(x)·w_zᵀ))·w_outᵀ`: what follows a scan (made by fusion).
+    FusedScanOutput,
     /// `x → f(x)`
     Activation(Activation),
     /// `n, z → n ⊙ SiLU(z)`
@@ -225,6 +234,9 @@ impl Op {
             Op::DepthwiseConv3x3 { .. } => "DepthwiseConv3x3",
             Op::DepthwiseGeluGate { .. } => "DepthwiseGeluGate",
             Op::SelectiveScan(_) => "SelectiveScan",
+            Op::FusedFfn => "FusedFfn",
+            Op::FusedScanInput => "FusedScanInput",
+            Op::FusedScanOutput => "FusedScanOutput",
             Op::Activation(_) => "Activation",
             Op::SiluGate => "SiluGate",
             Op::GeluGate => "GeluGate",

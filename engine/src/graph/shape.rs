@@ -142,6 +142,46 @@ pub fn infer(op: &Op, dims: &[&[usize]]) -> Result<Vec<Dims>, ShapeError> {
             }
             Ok(vec![vec![b, h, w, c / 2]])
         }
+        Op::FusedFfn => {
+            o.count(7)?;
+            let x = o.activation(0)?;
+            let hidden = normed_product(&o, &x, 3)?;
+            if hidden % 2 != 0 {
+                return o.fail(format!(
+                    "needs an even number of hidden channels, got {hidden}"
+                ));
+            }
+            o.expect(4, &[hidden, 1, 3, 3])?;
+            o.expect(5, &[x[3], hidden / 2])?;
+            o.expect(6, &x[3..])?;
+            Ok(vec![x.to_vec()])
+        }
+        Op::FusedScanInput => {
+            o.count(7)?;
+            let x = o.activation(0)?;
+            let inner = normed_product(&o, &x, 3)?;
+            o.expect(4, &[inner, 1, 3, 3])?;
+            o.expect(5, &[inner])?;
+            let &[projected, rows] = dims[6] else {
+                return o.fail(format!("w_x must be [P, D], got {:?}", dims[6]));
+            };
+            if rows != inner {
+                return o.fail(format!("w_x {:?} does not fit {inner} channels", dims[6]));
+            }
+            let [b, h, w, _] = x;
+            Ok(vec![vec![b, h, w, inner], vec![b, h, w, projected]])
+        }
+        Op::FusedScanOutput => {
+            o.count(9)?;
+            let x = o.activation(0)?;
+            let inner = normed_product(&o, &x, 3)?;
+            o.expect(4, &[x[0], x[1], x[2], inner])?;
+            o.expect(5, &[inner])?;
+            o.expect(6, &[inner])?;
+            o.expect(7, &[x[3], inner])?;
+            o.expect(8, &x[3..])?;
+            Ok(vec![x.to_vec()])
+        }
         Op::SelectiveScan(spec) => {
             o.count(6)?;
             let v = scan_operands(&o, &spec)?;
@@ -388,6 +428,19 @@ fn depthwise_operands(o: &Operands<'_>, bias: bool) -> Result<[usize; 4], ShapeE
         o.expect(2, &x[3..])?;
     }
     Ok(x)
+}
+
+/// Checks γ, β and the matrix `[N, C]` at operand `matrix` of a product of `LN(x)`; returns N.
+fn normed_product(o: &Operands<'_>, x: &[usize; 4], matrix: usize) -> Result<usize, ShapeError> {
+    o.expect(1, &x[3..])?;
+    o.expect(2, &x[3..])?;
+    match *o.dims[matrix] {
+        [rows, columns] if columns == x[3] => Ok(rows),
+        _ => o.fail(format!(
+            "matrix {:?} does not fit {} channels",
+            o.dims[matrix], x[3]
+        )),
+    }
 }
 
 /// Checks the six operands shared by the scan and its backward; returns `v`'s shape.

@@ -48,6 +48,34 @@ pub fn store_half(graph: &mut Graph) {
     }
 }
 
+/// Marks the matrices of fused halves of blocks to be kept in 16 bits, and with `all` those of
+/// every product: where tensor cores round them to that anyway. For inference: what is trained
+/// keeps 32 bits.
+pub fn store_half_matrices(graph: &mut Graph, all: bool) {
+    let (mut matrices, mut others) = (Vec::new(), Vec::new());
+    for node in &graph.nodes {
+        let slots: &[usize] = match node.op {
+            Op::Linear { .. } if all => &[1],
+            Op::FusedFfn => &[3, 5],
+            Op::FusedScanInput => &[3, 6],
+            Op::FusedScanOutput => &[3, 7],
+            _ => &[],
+        };
+        for (slot, &v) in node.inputs.iter().enumerate() {
+            let rows = graph.dims(v).len() == 2 && graph.dims(v)[1].is_multiple_of(4);
+            match slots.contains(&slot) && rows {
+                true => matrices.push(v),
+                false => others.push(v),
+            }
+        }
+    }
+    for v in graph.parameters.clone() {
+        if matrices.contains(&v) && !others.contains(&v) {
+            graph.values[v.0].storage = Storage::F16;
+        }
+    }
+}
+
 /// What the gradient of the loss is multiplied by, for the way back only: a power of two.
 ///
 /// A loss that averages over n numbers has gradients of about 1/n, below the 6e−5 where

@@ -113,9 +113,11 @@ fn every_variant_translates_to_spirv() {
     assert!(seen.len() > 20, "{} variants", seen.len());
 }
 
-fn translate(text: &str) {
+/// Translates a kernel to SPIR-V; bytes of workgroup memory it takes.
+pub(super) fn translate(text: &str) -> u32 {
     use naga::valid::{Capabilities, ValidationFlags, Validator};
-    let capabilities = Capabilities::COOPERATIVE_MATRIX | Capabilities::SHADER_FLOAT16;
+    let capabilities =
+        Capabilities::COOPERATIVE_MATRIX | Capabilities::SHADER_FLOAT16 | Capabilities::SUBGROUP;
     let module =
         naga::front::wgsl::parse_str(text).unwrap_or_else(|e| panic!("{}", e.emit_to_string(text)));
     let info = Validator::new(ValidationFlags::all(), capabilities)
@@ -126,6 +128,11 @@ fn translate(text: &str) {
         ..Default::default()
     };
     naga::back::spv::write_vec(&module, &info, &options, None).unwrap();
+    let shared =
+        (module.global_variables.iter()).filter(|(_, g)| g.space == naga::AddressSpace::WorkGroup);
+    shared
+        .map(|(_, g)| module.types[g.ty].inner.size(module.to_ctx()))
+        .sum()
 }
 
 /// A device with tensor cores; `None`, said once, where there is none.

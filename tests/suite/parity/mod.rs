@@ -1,6 +1,7 @@
 //! Every op and whole networks: CPU reference against WGSL.
 
 mod conv;
+mod fused;
 mod linear;
 mod linear_coop;
 mod loss;

@@ -166,11 +166,24 @@ impl std::str::FromStr for Rung {
 /// What of a rung the adapter has.
 pub(super) fn capabilities(adapter: &Adapter, rung: Rung) -> Capabilities {
     let half_storage = rung >= Rung::Half && adapter.features().contains(Features::SHADER_F16);
+    let cooperative_matrix = half_storage && rung == Rung::Tensor && has_tensor_cores(adapter);
+    let limits = adapter.limits();
+    let buffers = limits.max_storage_buffers_per_shader_stage;
     Capabilities {
         half_storage,
-        cooperative_matrix: half_storage && rung == Rung::Tensor && has_tensor_cores(adapter),
+        cooperative_matrix,
+        fused_blocks: cooperative_matrix && buffers >= FUSED_BUFFERS && fused_wanted(),
+        workgroup_bytes: limits.max_compute_workgroup_storage_size,
         subgroups: subgroups(adapter),
     }
+}
+
+/// Storage buffers that the largest fused kernel binds.
+const FUSED_BUFFERS: u32 = 10;
+
+/// `SERPENT_FUSED=0` runs blocks op by op.
+fn fused_wanted() -> bool {
+    std::env::var("SERPENT_FUSED").as_deref() != Ok("0")
 }
 
 /// Features and experiments a device must be opened with for these capabilities.

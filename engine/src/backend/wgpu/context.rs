@@ -12,7 +12,7 @@ use super::dispatch::Capabilities;
 use super::kept_pipelines::KeptPipelines;
 use super::pipeline::{Layouts, Pipeline, PipelineKey};
 use crate::backend::BackendError;
-use crate::graph::{Graph, store_half};
+use crate::graph::{Graph, fuse_blocks, store_half, store_half_matrices};
 
 /// A device with its queue and its compiled kernels.
 pub(super) struct Context {
@@ -127,6 +127,19 @@ impl Context {
         let mut graph = graph.clone();
         if self.capabilities.half_storage {
             store_half(&mut graph);
+        }
+        graph
+    }
+
+    /// [`Self::stored`] for inference: halves of blocks fused and matrices in 16 bits, where
+    /// the device gains by it.
+    pub(super) fn stored_for_inference(&self, graph: &Graph) -> Graph {
+        let mut graph = match self.capabilities.fused_blocks {
+            true => self.stored(&fuse_blocks(graph.clone())),
+            false => self.stored(graph),
+        };
+        if self.capabilities.half_storage {
+            store_half_matrices(&mut graph, self.capabilities.cooperative_matrix);
         }
         graph
     }

@@ -12,6 +12,11 @@ pub struct Capabilities {
     pub half_storage: bool,
     /// Products of 16 × 16 × 16 matrices of `f16` with `f32` sums by subgroups of 32.
     pub cooperative_matrix: bool,
+    /// Whether the halves of a block run as one kernel each in inference (see
+    /// [`crate::graph::fuse_blocks`]).
+    pub fused_blocks: bool,
+    /// Bytes of workgroup memory; 0 for what every adapter has.
+    pub workgroup_bytes: u32,
     /// Lanes of every subgroup, where lanes of a subgroup can exchange values; else 0.
     pub subgroups: u32,
 }

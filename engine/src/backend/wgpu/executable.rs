@@ -22,32 +22,38 @@ pub(super) const ALIGNMENT: u64 = 256;
 /// Weights on the device, in one buffer.
 pub struct WgpuModel {
     context: Arc<Context>,
+    /// In 32 bits.
     weights: Vec<Slice>,
+    /// The same in 16 bits, on devices that keep values so.
+    narrow: Vec<Slice>,
 }
 
 impl WgpuModel {
     pub(super) fn new(context: &Arc<Context>, weights: &[Vec<f32>]) -> Result<Self, BackendError> {
         let mut bytes: Vec<u8> = Vec::new();
         let mut places = Vec::with_capacity(weights.len());
-        for weight in weights {
-            places.push((bytes.len() as u64, 4 * weight.len() as u64));
-            bytes.extend_from_slice(bytemuck::cast_slice(weight));
-            bytes.resize(bytes.len().next_multiple_of(ALIGNMENT as usize), 0);
+        let halves = context.capabilities.half_storage;
+        let storages = [Storage::F32, Storage::F16];
+        for &storage in &storages[..1 + usize::from(halves)] {
+            for weight in weights {
+                let stored = as_stored(weight, storage);
+                places.push((bytes.len() as u64, stored.len() as u64));
+                bytes.extend_from_slice(&stored);
+                bytes.resize(bytes.len().next_multiple_of(ALIGNMENT as usize), 0);
+            }
         }
         let usage = BufferUsages::STORAGE | BufferUsages::COPY_DST;
         let buffer = context.buffer("weights", (bytes.len() as u64).max(ALIGNMENT), usage)?;
         context.queue.write_buffer(&buffer, 0, &bytes);
-        let weights = places
-            .into_iter()
-            .map(|(offset, bytes)| Slice {
-                buffer: buffer.clone(),
-                offset,
-                bytes,
-            })
-            .collect();
+        let mut slices = places.into_iter().map(|(offset, bytes)| Slice {
+            buffer: buffer.clone(),
+            offset,
+            bytes,
+        });
         Ok(Self {
             context: context.clone(),
-            weights,
+            weights: slices.by_ref().take(weights.len()).collect(),
+            narrow: slices.collect(),
         })
     }
 
@@ -61,12 +67,15 @@ impl WgpuModel {
             &graph.parameters,
             self.weights.iter().map(|w| w.bytes as usize / 4),
         )?;
-        let graph = &self.context.stored(graph);
-        let mut outside: HashMap<ValueId, Slice> = graph
-            .parameters
-            .iter()
-            .copied()
-            .zip(self.weights.iter().cloned())
+        let graph = &self.context.stored_for_inference(graph);
+        let mut outside: HashMap<ValueId, Slice> = (graph.parameters.iter().enumerate())
+            .filter_map(|(i, &v)| {
+                let slices = match graph.value(v).storage {
+                    Storage::F32 => &self.weights,
+                    Storage::F16 => &self.narrow,
+                };
+                Some((v, slices.get(i)?.clone()))
+            })
             .collect();
         let inputs = input_buffers(&self.context, graph)?;
         outside.extend(graph.inputs.iter().copied().zip(inputs.iter().cloned()));
@@ -195,15 +204,20 @@ pub(super) fn in_memory<'a>(graph: &Graph, operands: &[&'a [f32]]) -> Vec<Cow<'a
     operands
         .iter()
         .zip(storages)
-        .map(|(&x, storage)| match storage {
-            Storage::F32 => Cow::Borrowed(bytemuck::cast_slice(x)),
-            Storage::F16 => {
-                let mut narrow = vec![half::f16::ZERO; x.len()];
-                narrow.convert_from_f32_slice(x);
-                Cow::Owned(bytemuck::cast_slice(&narrow).to_vec())
-            }
-        })
+        .map(|(&x, storage)| as_stored(x, storage))
         .collect()
+}
+
+/// Numbers as the device keeps them.
+fn as_stored(x: &[f32], storage: Storage) -> Cow<'_, [u8]> {
+    match storage {
+        Storage::F32 => Cow::Borrowed(bytemuck::cast_slice(x)),
+        Storage::F16 => {
+            let mut narrow = vec![half::f16::ZERO; x.len()];
+            narrow.convert_from_f32_slice(x);
+            Cow::Owned(bytemuck::cast_slice(&narrow).to_vec())
+        }
+    }
 }
 
 /// A result as the device keeps it, in 32 bits.

@@ -3,15 +3,16 @@
 //! A kernel's text is its constants (`const NAME: u32 = 3u;`) followed by the
 //! file from `shaders/`, in which these lines are understood:
 //!
-//! - `#include NAME` puts `shaders/shared/NAME.wgsl` there (once a kernel),
+//! - `#include NAME` puts `shaders/shared/NAME.wgsl` there (once a kernel; within `#for` in every turn),
 //! - `#if NAME` / `#if !NAME`, `#else`, `#endif` keep what follows when the
-//!   constant is there and not zero (or the opposite),
+//!   constant is there and not zero (or the opposite); a number stands for itself,
 //! - `#for I COUNT`, `#endfor` repeat what is between for `$I` = 0, 1, .. COUNT-1; COUNT is a
 //!   number or a constant. Values of a lane named one by one stay in registers, where
 //!   drivers put an array indexed in a loop into slow memory.
 //!
 //! `enable` directives of the file come before the constants, as WGSL wants them; `enable f16`
-//! is added when a constant `HALF…` says that a binding holds 16-bit numbers.
+//! is added when a constant `HALF…` says that a binding holds 16-bit numbers, cooperative matrices
+//! when `COOP` is set.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -30,6 +31,8 @@ const KERNELS: &[&[(&str, &str)]] = &[
     shaders!("": "matmul", "matmul_coop"),
     // scan
     shaders!("": "scan_pack", "scan_chunk", "scan_carry", "scan_emit", "scan_backward"),
+    // halves of a block
+    shaders!("": "fused_ffn", "fused_scan_input", "fused_scan_output"),
     // sums
     shaders!("": "row_sums"),
     // norm
@@ -88,6 +91,14 @@ const SHARED: &[(&str, &str)] = shaders!("shared/":
     "depthwise", "depthwise_tap",
     "flat",
     "fold_rows",
+    "fused",
+    "fused_columns",
+    "fused_conv",
+    "fused_in",
+    "fused_out",
+    "fused_store",
+    "fused_sums",
+    "fused_taps",
     "index",
     "lane_activation",
     "lanes",
@@ -168,6 +179,9 @@ fn assemble(file: &str, text: &str, constants: &Constants) -> Result<String, Sha
     if half && !text.contains(ENABLE_F16) {
         out.push_str(ENABLE_F16);
     }
+    if constants.contains(&("COOP", Constant::U32(1))) {
+        out.push_str(ENABLE_COOP);
+    }
     for line in text.lines().filter(|l| is_enable(l)) {
         out.push_str(line);
         out.push('\n');
@@ -186,6 +200,9 @@ fn assemble(file: &str, text: &str, constants: &Constants) -> Result<String, Sha
 
 /// What a kernel with 16-bit bindings begins with.
 const ENABLE_F16: &str = "enable f16;\n";
+
+/// What a kernel whose constant `COOP` is set begins with.
+const ENABLE_COOP: &str = "enable wgpu_cooperative_matrix;\n";
 
 /// Whether a line is a directive that must come before everything else.
 fn is_enable(line: &str) -> bool {
@@ -217,13 +234,14 @@ fn expand(
         })
     };
     let set = |name: &str| {
-        constants.iter().any(|(n, value)| {
+        let constant = constants.iter().any(|(n, value)| {
             *n == name
                 && match value {
                     Constant::U32(v) => *v != 0,
                     Constant::F32(v) => *v != 0.0,
                 }
-        })
+        });
+        constant || name.parse::<u32>().is_ok_and(|number| number != 0)
     };
     let mut branches: Vec<Branch> = Vec::new();
     let mut lines = text.lines().enumerate();
@@ -255,7 +273,7 @@ fn expand(
                 };
                 for i in 0..if kept { count } else { 0 } {
                     let turn = body.replace(&format!("${variable}"), &i.to_string());
-                    expand(file, &turn, constants, included, out)?;
+                    expand(file, &turn, constants, &mut included.clone(), out)?;
                 }
             }
             (Some("if"), Some(condition)) => {
@@ -406,10 +424,18 @@ mod tests {
     }
 
     #[test]
-    fn shared_text_is_included_once() {
+    fn shared_text_is_included_once_and_in_every_turn() {
         let once = run("#include index\n", &[]).unwrap();
         let twice = run("#include index\n#include index\n", &[]).unwrap();
         assert_eq!(once, twice);
         assert!(!once.is_empty());
+        let turns = run("#for I 3\n#include index\n#endfor\n", &[]).unwrap();
+        assert_eq!(turns, once.repeat(3));
+    }
+
+    #[test]
+    fn turns_can_be_told_apart() {
+        let out = run("#for I 3\n#if $I\na$I\n#else\nb\n#endif\n#endfor\n", &[]).unwrap();
+        assert_eq!(out, "b\na1\na2\n");
     }
 }

@@ -4,6 +4,7 @@
 //! so a 32-bit result is the exact one up to its last rounding.
 
 mod conv;
+mod fused;
 mod linear;
 mod loss;
 mod norm;
@@ -128,6 +129,9 @@ pub fn run_op<T: Real>(op: &Op, x: &[Tensor<'_, T>]) -> Vec<Vec<T>> {
         }
         Op::ScaleRows => vec![linear::scale_rows(x)],
         Op::ScaleRowsBackward => linear::scale_rows_backward(x),
+        Op::FusedFfn => vec![fused::ffn(x)],
+        Op::FusedScanInput => fused::scan_input(x),
+        Op::FusedScanOutput => vec![fused::scan_output(x)],
         Op::SelectiveScan(spec) => vec![scan::forward(x, &spec)],
         Op::SelectiveScanBackward(spec) => scan_backward::backward(x, &spec),
         Op::Activation(kind) => vec![pointwise::activation(x, kind)],

@@ -3,6 +3,7 @@
 //! Each family of ops has a file; a family answers `None` for ops that are not its own.
 
 mod conv;
+mod fused;
 mod linear;
 mod loss;
 mod matmul;
@@ -41,6 +42,7 @@ pub fn lower(
     linear::lower(graph, node, capabilities)
         .or_else(|| scan::lower(graph, node, capabilities))
         .or_else(|| norm::lower(graph, node, capabilities))
+        .or_else(|| fused::lower(graph, node, capabilities))
         .or_else(|| FAMILIES.iter().find_map(|family| family(graph, node)))
         .map(|lowered| with_storage(graph, lowered))
         .ok_or_else(|| BackendError::Refused {
@@ -51,8 +53,8 @@ pub fn lower(
 }
 
 /// Names of the constants that say which bindings hold 16-bit numbers, binding 1 first.
-const HALVES: [&str; 9] = [
-    "HALF1", "HALF2", "HALF3", "HALF4", "HALF5", "HALF6", "HALF7", "HALF8", "HALF9",
+const HALVES: [&str; 10] = [
+    "HALF1", "HALF2", "HALF3", "HALF4", "HALF5", "HALF6", "HALF7", "HALF8", "HALF9", "HALF10",
 ];
 
 /// Tells each kernel which of its bindings are values kept in 16 bits (`shared/lanes.wgsl`).

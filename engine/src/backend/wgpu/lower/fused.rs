@@ -1,0 +1,196 @@
+//! Halves of a block as one kernel each (`shaders/shared/fused.wgsl`): tiles and constants.
+
+use super::super::dispatch::{Access, Capabilities, Dispatch, Lowered, Operand, fold};
+use crate::graph::{Graph, LAYER_NORM_EPSILON, Node, Op, Storage};
+
+/// Rows and columns of a cooperative matrix; channels of a slice.
+const SIDE: usize = 16;
+
+/// Invocations of a workgroup, and subgroups of 32 of them.
+const THREADS: usize = 128;
+const SUBGROUPS: usize = 4;
+
+/// Workgroup memory every adapter has, and what fused kernels take where there is more.
+const LEAST_MEMORY: usize = 16_384;
+const MOST_MEMORY: usize = 49_152;
+
+/// Pixels of a tile as width and height, largest first: of pictures, and of lines of tokens.
+const TILES: [[usize; 2]; 3] = [[16, 8], [8, 8], [8, 4]];
+const LINES: [[usize; 2]; 3] = [[128, 1], [64, 1], [32, 1]];
+
+/// Most matrices of sums a subgroup keeps in registers.
+const MOST_SUMS: usize = 8;
+
+/// Workgroups that keep a large GPU busy.
+const ENOUGH: usize = 250;
+
+/// One fused half: its sizes in channels and what its kernel needs to know.
+struct Half {
+    kernel: &'static str,
+    channels: usize,
+    inner: usize,
+    out: usize,
+    /// Whether it convolves, and so needs its neighbours.
+    halo: bool,
+    /// Bytes of a factor of a product in workgroup memory.
+    factor: usize,
+}
+
+/// A workgroup's pixels.
+#[derive(Clone, Copy)]
+struct Tile {
+    width: usize,
+    height: usize,
+}
+
+impl Half {
+    fn of(graph: &Graph, node: &Node) -> Option<Self> {
+        let dims = |i: usize| graph.dims(node.inputs[i]);
+        let (kernel, inner, out) = match node.op {
+            Op::FusedFfn => ("fused_ffn", dims(5)[1], dims(0)[3]),
+            Op::FusedScanInput => ("fused_scan_input", dims(3)[0], dims(6)[0]),
+            Op::FusedScanOutput => ("fused_scan_output", dims(3)[0], dims(0)[3]),
+            _ => return None,
+        };
+        Some(Self {
+            kernel,
+            channels: dims(0)[3],
+            inner,
+            out,
+            halo: node.op != Op::FusedScanOutput,
+            factor: graph.value(node.inputs[3]).storage.bytes() as usize,
+        })
+    }
+
+    /// Rows of the normalised tile, whole matrices.
+    fn rows(&self, tile: Tile) -> usize {
+        let around = 2 * usize::from(self.halo);
+        ((tile.width + around) * (tile.height + around)).next_multiple_of(SIDE)
+    }
+
+    /// How subgroups share the sums of a tile: subgroups along rows and columns, and matrices
+    /// of each.
+    fn sums(&self, tile: Tile) -> [usize; 4] {
+        let rows = tile.pixels() / SIDE;
+        let across = SUBGROUPS.min(rows);
+        let columns = SUBGROUPS / across;
+        let matrices = self.out.div_ceil(SIDE).div_ceil(columns);
+        [across, columns, rows / across, matrices]
+    }
+
+    /// Bytes of workgroup memory.
+    fn bytes(&self, tile: Tile, cooperative: bool) -> usize {
+        let columns = if cooperative { self.sums(tile)[1] } else { 1 };
+        let normal = self.rows(tile) * (self.channels + 8) * self.factor;
+        let hidden = self.rows(tile).max(columns * tile.pixels()) * 4 * SIDE;
+        let gated = tile.pixels() * 24 * self.factor;
+        let extra = if self.halo {
+            36 * 16
+        } else {
+            tile.pixels() * 8
+        };
+        normal + hidden + gated + extra
+    }
+
+    /// The largest tile of which there are enough for a graphics card, else the smallest; on
+    /// devices without tensor cores the largest.
+    fn tile(&self, picture: [usize; 3], has: Capabilities) -> Option<Tile> {
+        let memory = (has.workgroup_bytes as usize).clamp(LEAST_MEMORY, MOST_MEMORY);
+        let cooperative = self.cooperative(has);
+        let all = if self.halo { TILES } else { LINES };
+        let fitting: Vec<Tile> = (all.into_iter())
+            .map(|[width, height]| Tile { width, height })
+            .filter(|&t| {
+                let [_, _, rows, columns] = self.sums(t);
+                let held = rows * columns <= MOST_SUMS || t.pixels() == 32;
+                held && self.bytes(t, cooperative) <= memory
+            })
+            .collect();
+        let enough = |t: &&Tile| !cooperative || t.count(picture) >= ENOUGH;
+        fitting.iter().find(enough).or(fitting.last()).copied()
+    }
+
+    fn cooperative(&self, has: Capabilities) -> bool {
+        has.cooperative_matrix && self.factor == Storage::F16.bytes() as usize
+    }
+}
+
+impl Tile {
+    fn pixels(self) -> usize {
+        self.width * self.height
+    }
+
+    fn count(self, [batch, height, width]: [usize; 3]) -> usize {
+        batch * height.div_ceil(self.height) * width.div_ceil(self.width)
+    }
+}
+
+/// Dispatches of `node`, or nothing when its op is not of this family or its channels are too
+/// many for the device's workgroup memory.
+pub(super) fn lower(graph: &Graph, node: &Node, has: Capabilities) -> Option<Lowered> {
+    let half = Half::of(graph, node)?;
+    let &[batch, height, width, channels] = graph.dims(node.inputs[0]) else {
+        return None;
+    };
+    // Without neighbours a picture is one line of tokens.
+    let picture = match half.halo {
+        true => [batch, height, width],
+        false => [1, 1, batch * height * width],
+    };
+    let tile = half.tile(picture, has)?;
+    let cooperative = half.cooperative(has);
+    let [across, columns, out_rows, out_columns] = match cooperative {
+        true => half.sums(tile),
+        false => [1, 1, 1, half.out.div_ceil(SIDE)],
+    };
+    let quads = channels / 4;
+    // A power of two that divides the vectors of a token.
+    let lanes = (1 << quads.trailing_zeros()).min(32);
+    let constants = vec![
+        ("VEC4", true.into()),
+        ("COOP", cooperative.into()),
+        ("SUBGROUPS", (has.subgroups as usize >= lanes).into()),
+        ("LANES", lanes.into()),
+        ("PER_LANE", (quads / lanes).into()),
+        ("PER_LANE_Y", (half.inner / 4 / lanes).into()),
+        ("CHANNELS", quads.into()),
+        ("INNER", (half.inner / 4).into()),
+        ("OUT", half.out.into()),
+        ("DEPTH", (channels / SIDE).into()),
+        ("SLICES", (half.inner / SIDE).into()),
+        ("HALO", half.halo.into()),
+        ("TILE_WIDTH", tile.width.into()),
+        ("TILE_HEIGHT", tile.height.into()),
+        ("RUN", (tile.pixels() * 4 / THREADS).into()),
+        (
+            "IN_MATRICES",
+            (half.rows(tile) / SIDE).div_ceil(SUBGROUPS).into(),
+        ),
+        ("SUBGROUP_ROWS", across.into()),
+        ("SUBGROUP_COLUMNS", columns.into()),
+        ("OUT_ROWS", out_rows.into()),
+        ("OUT_COLUMNS", out_columns.into()),
+        ("EPSILON", LAYER_NORM_EPSILON.into()),
+    ];
+    let read = |&v| (Operand::Value(v), Access::Read);
+    let write = |&v| (Operand::Value(v), Access::Write);
+    let inputs = node.inputs.iter().map(read);
+    let [batch, height, width] = picture;
+    let params = [
+        batch,
+        height,
+        width,
+        width.div_ceil(tile.width),
+        height.div_ceil(tile.height),
+    ];
+    Some(Lowered {
+        dispatches: vec![Dispatch {
+            kernel: half.kernel,
+            constants,
+            bindings: inputs.chain(node.outputs.iter().map(write)).collect(),
+            params: params.iter().map(|&p| p as u32).collect(),
+            workgroups: fold(tile.count(picture)),
+        }],
+        ..Lowered::default()
+    })
+}

@@ -1,0 +1,208 @@
+//! Fusion for inference on fast graphics devices: each half of a block as one node, so that
+//! next to nothing of what lies between its ends goes through memory.
+//!
+//! On a graph that [`super::fuse`] has been over:
+//!
+//! - LayerNorm → Linear → DepthwiseGeluGate → Linear + residual becomes FusedFfn,
+//! - LayerNorm → Linear → DepthwiseConv3x3 + SiLU → Linear becomes FusedScanInput,
+//! - LayerNorm → Linear, with LayerNormSiluGate → Linear + residual, becomes FusedScanOutput.
+//!
+//! The two halves around a scan share a LayerNorm; each computes it for itself.
+
+use super::{Activation, Graph, Node, Op, Source, ValueId};
+
+/// Channels come in multiples of this, a cooperative matrix.
+const SIDE: usize = 16;
+
+/// Most channels of a token whose tile fits in workgroup memory.
+const MOST: usize = 256;
+
+/// The same graph with the halves of its blocks merged; value ids stay valid. Blocks whose
+/// channels do not fit cooperative matrices stay as they are.
+pub fn fuse_blocks(mut graph: Graph) -> Graph {
+    let merged: Vec<Node> = (graph.nodes.iter())
+        .map(|node| {
+            let found = (ffn(&graph, node))
+                .or_else(|| scan_input(&graph, node))
+                .or_else(|| scan_output(&graph, node));
+            found.unwrap_or_else(|| node.clone())
+        })
+        .collect();
+    // What nobody reads any more is not computed.
+    let mut wanted = vec![false; graph.values.len()];
+    for v in &graph.outputs {
+        wanted[v.0] = true;
+    }
+    let mut nodes = Vec::with_capacity(merged.len());
+    for node in merged.into_iter().rev() {
+        if node.outputs.iter().any(|v| wanted[v.0]) {
+            // A fused node also computes what a node before it did.
+            node.outputs.iter().for_each(|v| wanted[v.0] = false);
+            node.inputs.iter().for_each(|v| wanted[v.0] = true);
+            nodes.push(node);
+        }
+    }
+    nodes.reverse();
+    graph.set_nodes(nodes);
+    graph
+}
+
+/// The node that computes `v`.
+fn maker(graph: &Graph, v: ValueId) -> Option<&Node> {
+    match graph.value(v).source {
+        Source::Node { node, .. } => graph.nodes.get(node),
+        _ => None,
+    }
+}
+
+const PRODUCT: Op = Op::Linear {
+    bias: false,
+    residual: false,
+};
+
+const PRODUCT_ADDED: Op = Op::Linear {
+    bias: false,
+    residual: true,
+};
+
+/// `x, γ, β, w` of `v = LN(x)·wᵀ`.
+fn normed_product(graph: &Graph, v: ValueId) -> Option<Vec<ValueId>> {
+    let product = maker(graph, v).filter(|n| n.op == PRODUCT)?;
+    let norm = maker(graph, product.inputs[0]).filter(|n| n.op == Op::LayerNorm)?;
+    let fits = |c: usize| c.is_multiple_of(SIDE) && c <= MOST;
+    let [_, _, _, channels] = *graph.dims(norm.inputs[0]) else {
+        return None;
+    };
+    let whole = graph.dims(v)[3].is_multiple_of(2 * SIDE);
+    (fits(channels) && whole).then(|| [norm.inputs.as_slice(), &product.inputs[1..]].concat())
+}
+
+/// `node` as the last product of a feed-forward half.
+fn ffn(graph: &Graph, node: &Node) -> Option<Node> {
+    if node.op != PRODUCT_ADDED {
+        return None;
+    }
+    let gate = Op::DepthwiseGeluGate { bias: false };
+    let gate = maker(graph, node.inputs[0]).filter(|n| n.op == gate)?;
+    let mut inputs = normed_product(graph, gate.inputs[0])?;
+    // LN(x) and the residual are of the same x.
+    (inputs[0] == node.inputs[2]).then_some(())?;
+    inputs.extend([gate.inputs[1], node.inputs[1], node.inputs[3]]);
+    Some(replaced(node, Op::FusedFfn, inputs))
+}
+
+/// `node` as the product whose result a scan reads beside the product's operand.
+fn scan_input(graph: &Graph, node: &Node) -> Option<Node> {
+    if node.op != PRODUCT {
+        return None;
+    }
+    let conv = Op::DepthwiseConv3x3 {
+        bias: true,
+        activation: Some(Activation::Silu),
+    };
+    let conv = maker(graph, node.inputs[0]).filter(|n| n.op == conv)?;
+    let projected = graph.dims(node.outputs[0])[3];
+    (projected.is_multiple_of(4) && projected >= SIDE).then_some(())?;
+    let mut inputs = normed_product(graph, conv.inputs[0])?;
+    inputs.extend([conv.inputs[1], conv.inputs[2], node.inputs[1]]);
+    let mut fused = replaced(node, Op::FusedScanInput, inputs);
+    fused.outputs = vec![conv.outputs[0], node.outputs[0]];
+    Some(fused)
+}
+
+/// `node` as the last product after a scan.
+fn scan_output(graph: &Graph, node: &Node) -> Option<Node> {
+    if node.op != PRODUCT_ADDED {
+        return None;
+    }
+    let gate = maker(graph, node.inputs[0]).filter(|n| n.op == Op::LayerNormSiluGate)?;
+    let mut inputs = normed_product(graph, gate.inputs[3])?;
+    (inputs[0] == node.inputs[2]).then_some(())?;
+    inputs.extend(&gate.inputs[..3]);
+    inputs.extend([node.inputs[1], node.inputs[3]]);
+    Some(replaced(node, Op::FusedScanOutput, inputs))
+}
+
+fn replaced(node: &Node, op: Op, inputs: Vec<ValueId>) -> Node {
+    Node {
+        op,
+        inputs,
+        ..node.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::super::{fuse, graph_cost};
+    use super::*;
+    use crate::backend::cpu::reference::run_graph;
+    use crate::network::{Network, NetworkConfig, Preset};
+
+    fn count(graph: &Graph, name: &str) -> usize {
+        graph.nodes.iter().filter(|n| n.op.name() == name).count()
+    }
+
+    #[test]
+    fn every_block_becomes_three_nodes_and_its_scan() {
+        let network = Network::build(&Preset::Base.config(), 1, 16, 16).unwrap();
+        let before = fuse(network.graph);
+        let graph = fuse_blocks(before.clone());
+        for name in [
+            "FusedFfn",
+            "FusedScanInput",
+            "SelectiveScan",
+            "FusedScanOutput",
+        ] {
+            assert_eq!(count(&graph, name), 10, "{name}");
+        }
+        for name in ["DepthwiseConv3x3", "DepthwiseGeluGate", "LayerNormSiluGate"] {
+            assert_eq!(count(&graph, name), 0, "{name}");
+        }
+        let cost = |g: &Graph| (graph_cost(g).dense_macs, graph_cost(g).scan_flops);
+        assert_eq!(cost(&graph), cost(&before));
+        assert!(graph_cost(&graph).bytes < graph_cost(&before).bytes / 2);
+    }
+
+    #[test]
+    fn channels_that_fit_no_matrix_stay_as_they_are() {
+        let config = NetworkConfig {
+            channels: 12,
+            depths: vec![1],
+            ..Preset::Tiny.config()
+        };
+        let before = fuse(Network::build(&config, 1, 8, 8).unwrap().graph);
+        assert_eq!(fuse_blocks(before.clone()).nodes.len(), before.nodes.len());
+    }
+
+    #[test]
+    fn values_stay_the_same() {
+        let network = Network::build(&Preset::Tiny.config(), 1, 16, 8).unwrap();
+        let wave = |len: usize, step: f32| (0..len).map(|i| (i as f32 * step).sin()).collect();
+        let weights: Vec<Vec<f32>> = (network.parameters.iter())
+            .map(|p| wave(p.dims.iter().product(), 0.37))
+            .collect();
+        let weights: Vec<&[f32]> = weights.iter().map(Vec::as_slice).collect();
+        let x: Vec<f32> = wave(16 * 8 * 3, 0.7);
+        let plain = fuse(network.graph);
+        let expected = run_graph::<f64>(
+            &plain,
+            &[&x.iter().map(|&x| f64::from(x)).collect::<Vec<_>>()],
+            &wide(&weights).iter().map(Vec::as_slice).collect::<Vec<_>>(),
+        );
+        let got = run_graph::<f64>(
+            &fuse_blocks(plain),
+            &[&x.iter().map(|&x| f64::from(x)).collect::<Vec<_>>()],
+            &wide(&weights).iter().map(Vec::as_slice).collect::<Vec<_>>(),
+        );
+        for (g, e) in got[0].iter().zip(&expected[0]) {
+            assert!((g - e).abs() < 1e-9 * (1.0 + e.abs()), "{g} {e}");
+        }
+    }
+
+    fn wide(weights: &[&[f32]]) -> Vec<Vec<f64>> {
+        (weights.iter())
+            .map(|w| w.iter().map(|&x| f64::from(x)).collect())
+            .collect()
+    }
+}

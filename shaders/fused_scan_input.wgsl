@@ -1,0 +1,56 @@
+// v = SiLU(w_conv ∗ (LN(x)·w_inᵀ) + b) and p = v·w_xᵀ: what a selective scan reads, as one kernel.
+//
+// bindings: 1 x [batch, height, width, 4·CHANNELS], 2 γ, 3 β, 4 w_in [4·INNER, 4·CHANNELS],
+//           5 w_conv [4·INNER, 3, 3] (f32), 6 b [4·INNER], 7 w_x [OUT, 4·INNER],
+//           8 v [.., 4·INNER], 9 p [.., OUT]
+// layout, numerics: shared/fused
+#include fused
+
+@group(0) @binding(5) var<storage, read> w_conv: array<f32>;
+@group(0) @binding(6) var<storage, read> bias: array<vec4<f32>>;
+@group(0) @binding(7) var<storage, read> w_out: array<S7>;
+@group(0) @binding(8) var<storage, read_write> v: array<S8>;
+@group(0) @binding(9) var<storage, read_write> p: array<S9>;
+
+#include fused_taps
+#include fused_columns
+
+fn emit(pixel: u32, quad: u32, sum: vec4<f32>) {
+    p[pixel * (OUT / 4u) + quad] = narrow9(sum);
+}
+
+@compute @workgroup_size(128)
+fn main(
+    @builtin(workgroup_id) id: vec3<u32>,
+    @builtin(num_workgroups) num: vec3<u32>,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    // Not folded(): naga takes the result of a function for non-uniform.
+    let tile = id.y * num.x + id.x;
+    if tile >= params.batch * params.tiles_x * params.tiles_y {
+        return;
+    }
+    normalise(tile, thread);
+    workgroupBarrier();
+#include fused_sums
+    for (var slice = 0u; slice < SLICES; slice++) {
+        let column = slice * 16u;
+        keep_taps(column, thread);
+        let start = bias[slice * 4u + thread % 4u];
+#include fused_in
+        workgroupBarrier();
+#include fused_conv
+#for R RUN
+        let v$R = silu4(c$R + start);
+        let at$R = pixel_at(tile, i32(left), i32(top + $Ru));
+        if at$R.inside {
+            v[at$R.index * INNER + slice * 4u + quad] = narrow8(v$R);
+        }
+        gated[((top + $Ru) * TILE_WIDTH + left) * LD_GATED + quad] = factor(v$R);
+#endfor
+        workgroupBarrier();
+#include fused_out
+    }
+    workgroupBarrier();
+#include fused_store
+}

@@ -1,0 +1,35 @@
+        // hidden [ROWS, 16] = normal · w_in[column .. column + 16]ᵀ; needs `column` and `thread`.
+        // On tensor cores a subgroup makes IN_MATRICES of its rows, the last ones again at the end.
+#if COOP
+#for I IN_MATRICES
+        let m$I = min(thread / 32u + 4u * $Iu, ROWS / 16u - 1u) * 16u;
+        var h$I = coop_mat16x16<f32, C>();
+#endfor
+#for K DEPTH
+        let b$K = coopLoad<coop_mat16x16<f16, B>>(&w_in[column * CHANNELS + $Ku * 4u], CHANNELS);
+#for I IN_MATRICES
+        let a$I_$K = coopLoadT<coop_mat16x16<f16, A>>(&normal[m$I * LD_NORMAL + $Ku * 4u], LD_NORMAL);
+        h$I = coopMultiplyAdd(a$I_$K, b$K, h$I);
+#endfor
+#endfor
+#for I IN_MATRICES
+        // With names, because naga 30 computes what is written in place after the write.
+        let d$I = h$I;
+        let to$I = m$I * LD_HIDDEN;
+        coopStoreT(d$I, &hidden[to$I], LD_HIDDEN);
+#endfor
+#else
+        for (var row = thread / 4u; row < ROWS; row += 32u) {
+            let at = (column + 4u * (thread % 4u)) * CHANNELS;
+            var sum = vec4<f32>();
+            for (var c = 0u; c < CHANNELS; c++) {
+                let v = vec4<f32>(normal[row * LD_NORMAL + c]);
+                sum += vec4<f32>(
+#for J 4
+                    dot(v, vec4<f32>(w_in[at + $Ju * CHANNELS + c])),
+#endfor
+                );
+            }
+            hidden[row * LD_HIDDEN + thread % 4u] = sum;
+        }
+#endif

@@ -1,0 +1,32 @@
+        // sums [PIXELS, OUT] += gated · w_out[.., 16·slice .. + 16]ᵀ; needs `slice` and `thread`.
+        // Columns come in sixteens; the last ones end with OUT, so that some are made twice.
+#if COOP
+#for I OUT_ROWS
+        let g$I = coopLoadT<coop_mat16x16<f16, A>>(&gated[(row_matrix + $Iu) * 16u * LD_GATED], LD_GATED);
+#endfor
+#for J OUT_COLUMNS
+        let o$J = coopLoad<coop_mat16x16<f16, B>>(&w_out[columns_from($Ju, column_matrix) * INNER + slice * 4u], INNER);
+#for I OUT_ROWS
+        s$I$J = coopMultiplyAdd(g$I, o$J, s$I$J);
+#endfor
+#endfor
+#else
+#for K 4
+#for I RUN
+        let g$I_$K = vec4<f32>(gated[(thread / 4u + 32u * $Iu) * LD_GATED + $Ku]);
+#endfor
+#for J OUT_COLUMNS
+        let w$J_$K = (columns_from($Ju, 0u) + 4u * (thread % 4u)) * INNER + slice * 4u + $Ku;
+#for R 4
+        let o$J_$K_$R = vec4<f32>(w_out[w$J_$K + $Ru * INNER]);
+#endfor
+#for I RUN
+        s$I$J += vec4<f32>(
+#for R 4
+            dot(g$I_$K, o$J_$K_$R),
+#endfor
+        );
+#endfor
+#endfor
+#endfor
+#endif
