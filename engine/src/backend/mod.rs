@@ -74,6 +74,12 @@ pub trait Backend: Send + Sync {
     /// Name for people, such as the adapter's.
     fn name(&self) -> &str;
 
+    /// An inference graph as the device runs it: with its own fusions, and how it keeps values
+    /// in memory.
+    fn as_run(&self, graph: &Graph) -> Graph {
+        graph.clone()
+    }
+
     /// Uploads weights, one slice for each of the graph's parameters in order.
     ///
     /// # Errors

@@ -32,7 +32,7 @@ impl Estimator {
     /// [`NetworkError`] when the configuration is out of range.
     pub fn new(config: &NetworkConfig, processor: bool) -> Result<Self, NetworkError> {
         Ok(Self {
-            bytes_per_pixel: bytes_per_pixel(config)?.max(1),
+            bytes_per_pixel: bytes_per_pixel(config, None)?.max(1),
             multiple: config.size_multiple(),
             place: match processor {
                 true => Place::Processor,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::backend::Backend;
 use crate::graph::{Graph, Source, Step, fuse, plan_memory};
 use crate::network::{Network, NetworkConfig, NetworkError};
 
@@ -12,7 +13,7 @@ pub fn activation_bytes(graph: &Graph) -> u64 {
     let mut sizes = Vec::new();
     for &v in graph.nodes.iter().flat_map(|n| &n.outputs) {
         number.insert(v, sizes.len());
-        sizes.push(Some(4 * graph.len(v) as u64));
+        sizes.push(Some(graph.bytes(v)));
     }
     let known = |values: &[crate::graph::ValueId]| -> Vec<usize> {
         let inside = values
@@ -32,14 +33,21 @@ pub fn activation_bytes(graph: &Graph) -> u64 {
     plan_memory(&steps, &sizes, &known(&graph.outputs)).total_bytes()
 }
 
-/// Bytes of intermediates for each pixel of the network's input.
+/// Bytes of intermediates for each pixel of the network's input, on a device of one's choice;
+/// without one, on a device that keeps everything in 32 bits.
 ///
 /// # Errors
 /// [`NetworkError`] when the configuration is out of range.
-pub fn bytes_per_pixel(config: &NetworkConfig) -> Result<u64, NetworkError> {
+pub fn bytes_per_pixel(
+    config: &NetworkConfig,
+    backend: Option<&dyn Backend>,
+) -> Result<u64, NetworkError> {
     config.validate()?;
     let side = 8 * config.size_multiple();
-    let graph = fuse(Network::build(config, 1, side, side)?.graph);
+    let mut graph = fuse(Network::build(config, 1, side, side)?.graph);
+    if let Some(backend) = backend {
+        graph = backend.as_run(&graph);
+    }
     Ok(activation_bytes(&graph).div_ceil((side * side) as u64))
 }
 
@@ -57,7 +65,7 @@ mod tests {
                 activation_bytes(&fuse(Network::build(&config, 1, side, side).unwrap().graph))
             };
             assert_eq!(bytes(256), 4 * bytes(128));
-            let each = bytes_per_pixel(&config).unwrap();
+            let each = bytes_per_pixel(&config, None).unwrap();
             // At least the widest value of a block (4 widths of 4 bytes), at most 64 widths.
             let width = 4 * config.channels as u64;
             assert!(

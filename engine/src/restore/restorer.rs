@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::RestoreError;
 use super::device::Device;
-use super::memory::bytes_per_pixel;
 use super::noise::estimate_noise;
 use super::region::Region;
 use super::runner::{Input, Monitor, Runner};
@@ -85,7 +84,6 @@ pub struct Restored {
 pub struct Restorer {
     device: Arc<Device>,
     checkpoint: Arc<Checkpoint>,
-    bytes_per_pixel: u64,
     gpu: Option<Runner>,
     cpu: Option<Runner>,
 }
@@ -104,8 +102,8 @@ impl Restorer {
     /// # Errors
     /// [`RestoreError::Network`] when the configuration is out of range.
     pub fn new(device: Arc<Device>, checkpoint: Arc<Checkpoint>) -> Result<Self, RestoreError> {
+        checkpoint.config.validate()?;
         Ok(Self {
-            bytes_per_pixel: bytes_per_pixel(&checkpoint.config)?.max(1),
             device,
             checkpoint,
             gpu: None,
@@ -244,15 +242,15 @@ impl Restorer {
     ) -> Result<Vec<f32>, RestoreError> {
         let config = &self.checkpoint.config;
         let multiple = config.size_multiple();
-        let most = largest_tile(options, self.bytes_per_pixel, place);
         let (slot, backend) = match (place, self.device.accelerator()) {
             (Place::Accelerator, Some(backend)) => (&mut self.gpu, backend),
             _ => (&mut self.cpu, self.device.processor()),
         };
         let runner = match slot {
             Some(runner) => runner,
-            None => slot.insert(Runner::new(backend, &self.checkpoint.weights)?),
+            None => slot.insert(Runner::new(backend, config, &self.checkpoint.weights)?),
         };
+        let most = largest_tile(options, runner.bytes_per_pixel, place);
         let (mut cleared, mut short) = (false, None);
         loop {
             let plan = plan(

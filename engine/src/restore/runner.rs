@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::RestoreError;
+use super::memory::bytes_per_pixel;
 use super::tiles::{Blender, TilePlan};
 use crate::backend::{Backend, Executable, Model};
 use crate::graph::fuse;
@@ -28,14 +29,21 @@ pub(super) struct Runner {
     device: String,
     model: Box<dyn Model>,
     prepared: Vec<((usize, usize), Box<dyn Executable>)>,
+    /// Bytes of intermediates for each pixel of a tile.
+    pub bytes_per_pixel: u64,
     /// Largest tile the device has not refused for want of memory, in pixels.
     pub limit: usize,
 }
 
 impl Runner {
     /// Uploads the weights.
-    pub fn new(backend: &Arc<dyn Backend>, weights: &[Vec<f32>]) -> Result<Self, RestoreError> {
+    pub fn new(
+        backend: &Arc<dyn Backend>,
+        config: &NetworkConfig,
+        weights: &[Vec<f32>],
+    ) -> Result<Self, RestoreError> {
         Ok(Self {
+            bytes_per_pixel: bytes_per_pixel(config, Some(backend.as_ref()))?.max(1),
             device: backend.name().to_owned(),
             model: backend.load(weights)?,
             prepared: Vec::new(),

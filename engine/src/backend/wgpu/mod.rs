@@ -33,7 +33,7 @@ pub use self_test::{Examined, Verdict, examine_devices};
 pub use trainer::WgpuTrainer;
 
 use super::{Backend, BackendError, Model, Trainer, TrainingState};
-use crate::graph::TrainingGraph;
+use crate::graph::{Graph, TrainingGraph};
 use context::Context;
 use disk_cache::DiskCache;
 use dispatch::Capabilities;
@@ -122,6 +122,10 @@ impl WgpuBackend {
 impl Backend for WgpuBackend {
     fn name(&self) -> &str {
         &self.context.info.name
+    }
+
+    fn as_run(&self, graph: &Graph) -> Graph {
+        self.context.stored_for_inference(graph)
     }
 
     fn load(&self, weights: &[Vec<f32>]) -> Result<Box<dyn Model>, BackendError> {
