@@ -111,7 +111,7 @@ fn main(
         + (batch * params.tokens + l.chunk * params.chunk) * D + l.channel;
 
     for (var turn = 0u; turn < DIRECTIONS; turn++) {
-        let reverse = turn == 1u;
+        let reverse = (turn == 1u) != (FLIPPED == 1u);
         let k = ORDER + 2u * turn;
         let channel = k * D + l.channel * CHANNELS;
         let c = channel_of(k, l);

@@ -64,7 +64,7 @@ fn main(
     if (kind >= KINDS) {
         return;
     }
-    let flip = (k >= 2u) != (kind == 1u);
+    let flip = ((k >= 2u) != (kind == 1u)) != (FLIPPED == 1u);
     let live = column < ROW;
     var a = V(0.0);
     if (live) { a = decay_of(k, column); }

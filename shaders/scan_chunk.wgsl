@@ -72,7 +72,7 @@ fn main(
     if (K == 4u) {
         k = (turn >> 1u) | ((turn & 1u) << 1u);
     }
-    let reverse = k >= 2u;
+    let reverse = (k >= 2u) != (FLIPPED == 1u);
     let l = lane_of(batch, chunk_group, channel_block, local);
     let c = channel_of(k, l);
 

@@ -56,8 +56,8 @@ fn main(
     let l = lane_of(batch, chunk_group, channel_block, local);
 
     for (var turn = 0u; turn < DIRECTIONS; turn++) {
-        let reverse = turn == 1u;
-        let adds = columns || reverse;
+        let reverse = (turn == 1u) != (FLIPPED == 1u);
+        let adds = columns || turn == 1u;
         let k = ORDER + 2u * turn;
         let c = channel_of(k, l);
         let skip = weight(k, SLOT_SKIP, l);

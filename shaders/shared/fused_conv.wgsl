@@ -1,5 +1,5 @@
-        // Depthwise 3×3 convolution of `hidden`: c0 .. of the invocation's four channels in the
-        // RUN pixels from (left, top) of the tile downwards. Needs the slice's taps in `taps`.
+// Depthwise 3×3 convolution of `hidden`: c0 .. of the invocation's four channels in the
+// RUN pixels from (left, top) of the tile downwards. Needs the slice's taps in `taps`.
         let quad = thread % 4u;
         let left = thread / 4u % TILE_WIDTH;
         let top = thread / 4u / TILE_WIDTH * RUN;

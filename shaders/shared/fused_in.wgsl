@@ -1,5 +1,5 @@
-        // hidden [ROWS, 16] = normal · w_in[column .. column + 16]ᵀ; needs `column` and `thread`.
-        // On tensor cores a subgroup makes IN_MATRICES of its rows, the last ones again at the end.
+// hidden [ROWS, 16] = normal · w_in[column .. column + 16]ᵀ; needs `column` and `thread`.
+// On tensor cores a subgroup makes IN_MATRICES of its rows, the last ones again at the end.
 #if COOP
 #for I IN_MATRICES
         let m$I = min(thread / 32u + 4u * $Iu, ROWS / 16u - 1u) * 16u;

@@ -1,5 +1,5 @@
-        // sums [PIXELS, OUT] += gated · w_out[.., 16·slice .. + 16]ᵀ; needs `slice` and `thread`.
-        // Columns come in sixteens; the last ones end with OUT, so that some are made twice.
+// sums [PIXELS, OUT] += gated · w_out[.., 16·slice .. + 16]ᵀ; needs `slice` and `thread`.
+// Columns come in sixteens; the last ones end with OUT, so that some are made twice.
 #if COOP
 #for I OUT_ROWS
         let g$I = coopLoadT<coop_mat16x16<f16, A>>(&gated[(row_matrix + $Iu) * 16u * LD_GATED], LD_GATED);

@@ -1,5 +1,5 @@
-    // Writes the sums, sixteen columns at a time through `hidden`; `emit` says what becomes of four
-    // of them. SUBGROUP_COLUMNS sixteens are under way at once, one below the other.
+// Writes the sums, sixteen columns at a time through `hidden`; `emit` says what becomes of four
+// of them. SUBGROUP_COLUMNS sixteens are under way at once, one below the other.
 #for J OUT_COLUMNS
 #if COOP
 #for I OUT_ROWS

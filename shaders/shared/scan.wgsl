@@ -8,7 +8,7 @@
 //            SUB tokens of a sub-block, NV and RV vectors of 4 states and of 4 components of r
 // A chunk is `chunk` tokens next to each other in row-major (even directions) or
 // column-major order (odd ones); directions 2 and 3 run through the same chunks
-// from the last token to the first. Places past the last token have v, gy, r, B and C 0:
+// from the last token to the first; FLIPPED: 0 and 1 do, and not 2 and 3. Places past the last token have v, gy, r, B and C 0:
 // they come after all tokens, or before them while the states are still 0.
 // Needs the bindings `p` [tokens, K·(R+2N)] of P2 and `weights` [K, SLOTS, D] of C.
 

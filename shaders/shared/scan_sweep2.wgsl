@@ -9,7 +9,7 @@
 #for J RLAST
         var g_v$J = C(0.0);
 #endfor
-        let adds = columns || reverse;
+        let adds = columns || turn == 1u;
         w = walk_start(l, columns, !reverse);
 #for T BATCH
         next$T = load(w, l, e_at, true, adds);

@@ -22,10 +22,12 @@ def load(path):
 class Serpent:
     def __init__(self, config, tensors):
         self.c, self.t = config, tensors
+        self.blocks = 0  # scanned in this pass
 
     def __call__(self, x):
         """[B, 3 or 4, H, W] in [0, 1] -> [B, 3, rH, rW], not clipped."""
         c, t = self.c, self.t
+        self.blocks = 0
         p, r, bottom = c["patch"], c["scale"], len(c["depths"]) - 1
         y = self.stem(x)
         skips = []
@@ -78,9 +80,13 @@ class Serpent:
         a = -torch.exp(t[name + ".a_log"])
         if self.c["tied_decay"]:
             a = a[..., None] * torch.arange(1, n + 1)
+        # Every second block scans from the other end.
+        flip = 2 if self.c.get("alternating") and self.blocks % 2 else 0
+        self.blocks += 1
         y = torch.zeros_like(v)
         for i, block in enumerate(projected.split(r + 2 * n, dim=1)[:k]):
-            vs, ps = ordered(v, i), ordered(block, i)
+            direction = (i + flip) % 4
+            vs, ps = ordered(v, direction), ordered(block, direction)
             rs, bs, cs = ps.split([r, n, n], dim=1)
             # torch's softplus is the identity above its threshold of 20.
             delta = F.softplus(torch.einsum("dr,brl->bdl", w_dt[i], rs) + b_dt[i][:, None])
@@ -91,7 +97,7 @@ class Serpent:
                 state = torch.exp(dj * a[i]) * state + dj * vj * bs[:, None, :, j]
                 out.append((state * cs[:, None, :, j]).sum(-1))
             ys = torch.stack(out, -1) + skip[i][:, None] * vs
-            y = y + restored(ys, i, h, w)
+            y = y + restored(ys, direction, h, w)
         return y
 
     def gated_ffn(self, x, name):

@@ -34,6 +34,7 @@ pub fn variants() -> Vec<NetworkConfig> {
             scale: 2,
             noise_map: true,
             directions: 2,
+            alternating: true,
             ..base
         },
     ]

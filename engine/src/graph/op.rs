@@ -42,12 +42,19 @@ pub struct ScanSpec {
     /// Decays tied to one a channel: `A_n = −n·exp(a_log)`, n = 1..N, `a_log` is `[K, D]`;
     /// otherwise `A_n = −exp(a_log[n])`, `a_log` is `[K, D, N]`.
     pub tied: bool,
+    /// Every direction runs from its other end: 0 becomes 2 and 2 becomes 0, 1 becomes 3.
+    pub backward: bool,
 }
 
 impl ScanSpec {
     /// Channels of the projected operand for one direction: `r` (R), `B` (N), `C` (N).
     pub fn projected(&self) -> usize {
         self.rank + 2 * self.states
+    }
+
+    /// Which of the four directions the k-th one is.
+    pub fn direction(&self, k: usize) -> usize {
+        if self.backward { (k + 2) % 4 } else { k }
     }
 }
 

@@ -450,6 +450,7 @@ fn scan_operands(o: &Operands<'_>, spec: &ScanSpec) -> Result<[usize; 4], ShapeE
         states: n,
         rank: r,
         tied,
+        backward: _,
     } = *spec;
     if ![1, 2, 4].contains(&k) || n == 0 || r == 0 {
         return o.fail(format!(

@@ -54,7 +54,9 @@ fn ss2d(
         states: n,
         rank: r,
         tied: config.tied_decay,
+        backward: config.alternating && b.blocks % 2 == 1,
     };
+    b.blocks += 1;
 
     let v = b.linear(u, inner, false, &format!("{name}.in_v"), Init::TRUNCATED)?;
     let z = b.linear(u, inner, false, &format!("{name}.in_z"), Init::TRUNCATED)?;

@@ -87,6 +87,7 @@ impl Network {
         let mut b = Builder {
             graph: Graph::new(),
             parameters: Vec::new(),
+            blocks: 0,
         };
         let x = b
             .graph
@@ -232,6 +233,8 @@ fn residual(
 pub(super) struct Builder {
     graph: Graph,
     parameters: Vec<ParameterSpec>,
+    /// Blocks added so far.
+    pub(super) blocks: usize,
 }
 
 impl Builder {

@@ -48,6 +48,10 @@ pub struct NetworkConfig {
     pub ffn: Ffn,
     /// One decay a channel, A_n = −n·exp(a_log), instead of N free ones.
     pub tied_decay: bool,
+    /// Every second block scans from the other end: with two directions, a network then sees
+    /// all four at the cost of two.
+    #[serde(default)]
+    pub alternating: bool,
     /// r: the output is r times larger than the input (1, 2, 4 or 8).
     pub scale: usize,
     /// Whether a fourth input channel carries the noise level, σ in [0, 1].
@@ -71,6 +75,7 @@ impl Preset {
             directions: 4,
             ffn: Ffn::Gated,
             tied_decay: false,
+            alternating: false,
             scale: 1,
             noise_map: false,
         }

@@ -76,6 +76,8 @@ pub struct NetworkSettings {
     pub ffn: Option<Ffn>,
     /// [`NetworkConfig::tied_decay`]
     pub tied_decay: Option<bool>,
+    /// [`NetworkConfig::alternating`]
+    pub alternating: Option<bool>,
     /// [`NetworkConfig::scale`]
     pub scale: Option<usize>,
     /// [`NetworkConfig::noise_map`]
@@ -95,6 +97,7 @@ impl NetworkSettings {
             directions: self.directions.unwrap_or(preset.directions),
             ffn: self.ffn.unwrap_or(preset.ffn),
             tied_decay: self.tied_decay.unwrap_or(preset.tied_decay),
+            alternating: self.alternating.unwrap_or(preset.alternating),
             scale: self.scale.unwrap_or(preset.scale),
             noise_map: self.noise_map.unwrap_or(preset.noise_map),
         }

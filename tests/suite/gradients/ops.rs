@@ -336,6 +336,7 @@ fn selective_scan() {
                 states: 3,
                 rank: 2,
                 tied,
+                backward: seed % 2 == 1,
             };
             let (k, n, r) = (directions, spec.states, spec.rank);
             let (v, p) = ([b, h, w, d], [b, h, w, k * spec.projected()]);

@@ -133,6 +133,7 @@ fn every_variant_for_tensor_cores_translates_to_spirv() {
     let two = NetworkConfig {
         directions: 2,
         tied_decay: true,
+        alternating: true,
         ..Preset::Base.config()
     };
     let mut seen = HashSet::new();

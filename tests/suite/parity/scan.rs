@@ -43,6 +43,7 @@ impl Case {
             states,
             rank,
             tied: self.tied,
+            backward: w % 2 == 1,
         };
         let channel = vec![directions, d];
         // A from −1 to −N, as it starts.

@@ -140,6 +140,7 @@ fn scans() {
                 states,
                 rank,
                 tied,
+                backward: rank % 2 == 0,
             };
             let (k, d) = (directions, v[3]);
             let p = [v[0], v[1], v[2], k * spec.projected()];
@@ -235,6 +236,7 @@ fn switches() -> [NetworkConfig; 3] {
             depths: vec![2, 1],
             ffn: Ffn::None,
             directions: 2,
+            alternating: true,
             expansion: 1,
             states: 5,
             ..tiny

@@ -168,7 +168,7 @@ impl<'a> Lane<'a> {
             0 => ([h, w], [w as isize, 1]),
             _ => ([w, h], [1, w as isize]),
         };
-        let reversed = k >= 2;
+        let reversed = scan.spec.direction(k) >= 2;
         Self {
             block: &scan.blocks[k * c.div_ceil(WIDTH) + block],
             spec: scan.spec,

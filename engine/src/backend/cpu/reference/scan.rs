@@ -93,7 +93,7 @@ impl<'a, T: Real> Lane<'a, T> {
     pub fn token(&self, t: usize) -> Token<'a, T> {
         let [v, p, w_dt, b_dt] = [0, 1, 2, 3].map(|i| &self.operands[i]);
         let [_, h, w, d] = v.bhwc();
-        let pixel = self.batch * h * w + pixel(self.direction, t, h, w);
+        let pixel = self.batch * h * w + pixel(self.spec.direction(self.direction), t, h, w);
         let lane = self.direction * d + self.channel;
         let (rank, n) = (self.spec.rank, self.spec.states);
         let block = &p.data[pixel * p.channels() + self.direction * self.spec.projected()..];
@@ -137,7 +137,7 @@ pub(super) fn forward<T: Real>(x: &[Tensor<'_, T>], spec: &ScanSpec) -> Vec<T> {
                     let token = lane.token(t);
                     lane.advance(&mut h, &token);
                     let read: f64 = h.iter().zip(token.c).map(|(h, c)| h * c.wide()).sum();
-                    y[pixel(k, t, height, width)] += read + lane.skip * token.v;
+                    y[pixel(spec.direction(k), t, height, width)] += read + lane.skip * token.v;
                 }
             }
             y

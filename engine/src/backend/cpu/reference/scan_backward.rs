@@ -78,14 +78,17 @@ fn direction<T: Real>(x: &[Tensor<'_, T>], spec: &ScanSpec, picture: usize, k: u
     };
     for channel in 0..channels {
         let lane = Lane::new(&x[..6], spec, picture, k, channel);
-        let gy =
-            |t: usize| x[6].at((picture * len + pixel(k, t, height, width)) * channels + channel);
+        let gy = |t: usize| {
+            x[6].at(
+                (picture * len + pixel(spec.direction(k), t, height, width)) * channels + channel,
+            )
+        };
         add_lane(
             &lane,
             spec,
             len,
             &gy,
-            &|t| pixel(k, t, height, width),
+            &|t| pixel(spec.direction(k), t, height, width),
             channel,
             &mut g,
         );

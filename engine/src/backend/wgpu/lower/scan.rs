@@ -82,6 +82,7 @@ impl Sizes {
             ("N", self.spec.states.into()),
             ("R", self.spec.rank.into()),
             ("TIED", self.spec.tied.into()),
+            ("FLIPPED", self.spec.backward.into()),
             ("NV", self.state_vectors().into()),
             ("RV", self.spec.rank.div_ceil(4).into()),
             ("RFULL", (self.spec.rank / 4).into()),
