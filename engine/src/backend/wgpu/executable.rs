@@ -79,7 +79,12 @@ impl WgpuModel {
             .collect();
         let inputs = input_buffers(&self.context, graph)?;
         outside.extend(graph.inputs.iter().copied().zip(inputs.iter().cloned()));
-        let program = Program::new(&self.context, graph, &outside, &graph.outputs)?;
+        let program = Program::new(&self.context, graph, &outside, &graph.outputs, false)?;
+        if !program.once.is_empty() {
+            let mut encoder = encoder(&self.context);
+            encode(&mut encoder, &program.once);
+            self.context.queue.submit([encoder.finish()]);
+        }
         let outputs = graph
             .outputs
             .iter()
@@ -291,6 +296,7 @@ mod tests {
     use super::super::adapter::{DeviceKind, DeviceRequest};
     use super::*;
     use crate::graph::{Activation, Op};
+    use crate::network::{Network, Preset, initial_weights};
 
     fn context() -> Arc<Context> {
         let request = DeviceRequest {
@@ -325,6 +331,25 @@ mod tests {
         executable.pace = Pace::guess(DeviceKind::Discrete);
         assert_eq!(executable.pace.split(&executable.program.launches).len(), 1);
         assert_eq!(executable.run(&[&x]).unwrap(), vec![expected]);
+    }
+
+    #[test]
+    fn what_only_weights_go_into_runs_once() {
+        let context = context();
+        let network = Network::build(&Preset::Tiny.config(), 1, 16, 16).unwrap();
+        let mut weights = initial_weights(&network.parameters, 1);
+        weights.iter_mut().flatten().for_each(|w| *w += 0.01);
+        let model = WgpuModel::new(&context, &weights).unwrap();
+        let mut executable = model.prepare_program(&network.graph).unwrap();
+        // A scan packs its weights.
+        let scans = |n: &&crate::graph::Node| matches!(n.op, Op::SelectiveScan(_));
+        let scans = network.graph.nodes.iter().filter(scans).count();
+        assert_eq!(executable.program.once.len(), scans);
+        let x = vec![0.5; 16 * 16 * 3];
+        let first = executable.run(&[&x]).unwrap();
+        let [a, b] = [0, 1].map(|_| executable.run(&[&x]).unwrap());
+        assert_eq!((&a, &b), (&first, &first));
+        assert!(first[0].iter().any(|v| (v - 0.5).abs() > 1e-3));
     }
 
     #[test]

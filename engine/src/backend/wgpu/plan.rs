@@ -12,7 +12,7 @@ use super::lower::lower;
 use super::pipeline::{Launch, PipelineKey, Slice};
 use super::row_sums::{RowSums, Schedule, place_scratch};
 use crate::backend::BackendError;
-use crate::graph::{Graph, Node, Step, ValueId, node_cost, plan_memory};
+use crate::graph::{Graph, Node, Source, Step, ValueId, node_cost, plan_memory};
 
 /// Bytes of the smallest uniform.
 const UNIFORM_BYTES: u64 = 16;
@@ -22,6 +22,8 @@ pub(super) struct Program {
     context: Arc<Context>,
     /// In execution order.
     pub(super) launches: Vec<Launch>,
+    /// What only weights that never change go into: run once, before everything else.
+    pub(super) once: Vec<Launch>,
     /// Where each value lives; `None` for values nothing computes.
     values: Vec<Option<Slice>>,
     /// The intermediates' buffers.
@@ -31,12 +33,14 @@ pub(super) struct Program {
 
 impl Program {
     /// Plans `graph`; `outside` says where inputs, parameters and results that live
-    /// elsewhere are, `keep` are results that must survive to the end.
+    /// elsewhere are, `keep` are results that must survive to the end, and `trained` whether
+    /// parameters change from run to run.
     pub(super) fn new(
         context: &Arc<Context>,
         graph: &Graph,
         outside: &HashMap<ValueId, Slice>,
         keep: &[ValueId],
+        trained: bool,
     ) -> Result<Self, BackendError> {
         let lowered = graph
             .nodes
@@ -45,7 +49,15 @@ impl Program {
             .collect::<Result<Vec<_>, _>>()?;
         let lasts = |v: ValueId| outside.contains_key(&v) || keep.contains(&v);
         let budget = Schedule::budget(context.limits.max_storage_buffer_binding_size);
-        let schedule = Schedule::new(graph, &lowered, lasts, budget);
+        let mut schedule = Schedule::new(graph, &lowered, lasts, budget);
+        let fixed = |dispatch: &Dispatch| !trained && of_parameters(graph, dispatch);
+        for (node, low) in lowered.iter().enumerate() {
+            for dispatch in low.dispatches.iter().filter(|d| fixed(d)) {
+                for scratch in written(dispatch) {
+                    schedule.keep(node, scratch, low.scratch[scratch]);
+                }
+            }
+        }
         let allocation = allocate(context, graph, &lowered, &schedule, outside, keep)?;
         let (values, scratch, mut buffers) = allocation;
         compile(context, &lowered)?;
@@ -53,7 +65,7 @@ impl Program {
         let mut offsets = offsets.into_iter();
         let sums = RowSums::new(context, &schedule, &values, &scratch)?;
         buffers.extend(sums.table.clone());
-        let mut launches = Vec::new();
+        let (mut launches, mut once) = (Vec::new(), Vec::new());
         for (index, (node, low)) in graph.nodes.iter().zip(&lowered).enumerate() {
             let cost = node_cost(graph, node);
             let work = 2 * cost.dense_macs + cost.scan_flops + 8 * cost.scan_exps + cost.bytes;
@@ -83,11 +95,15 @@ impl Program {
                     &operands,
                     dispatch.workgroups,
                 )?;
-                launches.push(Launch {
+                let launch = Launch {
                     work: work as f64 / low.dispatches.len() as f64,
                     node: index,
                     ..launch
-                });
+                };
+                match fixed(dispatch) {
+                    true => once.push(launch),
+                    false => launches.push(launch),
+                }
             }
             let params = Slice::start(&uniforms, UNIFORM_BYTES);
             launches.extend(sums.launches(context, index, &params)?);
@@ -95,6 +111,7 @@ impl Program {
         Ok(Self {
             context: context.clone(),
             launches,
+            once,
             values,
             buffers,
             uniforms,
@@ -120,6 +137,26 @@ impl Drop for Program {
         }
         let _ = self.context.device.poll(wgpu::PollType::Poll);
     }
+}
+
+/// Whether a launch reads parameters alone and writes temporaries alone.
+fn of_parameters(graph: &Graph, dispatch: &Dispatch) -> bool {
+    dispatch.bindings.iter().all(|&binding| match binding {
+        (Operand::Value(v), Access::Read) => graph.value(v).source == Source::Parameter,
+        (Operand::Scratch(_), Access::Write) => true,
+        _ => false,
+    })
+}
+
+/// Temporaries that a launch writes.
+fn written(dispatch: &Dispatch) -> impl Iterator<Item = usize> {
+    dispatch
+        .bindings
+        .iter()
+        .filter_map(|&binding| match binding {
+            (Operand::Scratch(i), Access::Write) => Some(i),
+            _ => None,
+        })
 }
 
 fn describe(node: &Node) -> String {

@@ -30,9 +30,9 @@ const COLUMN_LANES: usize = 8;
 /// When each sum runs, and where the partial sums that wait for it lie.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Schedule {
-    /// For each temporary of each node, its first byte among those that wait, if it does.
+    /// For each temporary of each node, its first byte among those that wait or are kept, if it does.
     pub(super) places: Vec<Vec<Option<u64>>>,
-    /// Bytes of all that wait at once.
+    /// Bytes of all that wait at once, and of all that are kept.
     pub(super) bytes: u64,
     /// First byte of each result that waits and does not last: they lie in one buffer, so that
     /// one launch writes many.
@@ -127,6 +127,12 @@ impl Schedule {
             });
         }
         schedule
+    }
+
+    /// Gives a temporary of a node a place of its own, which nothing else ever uses.
+    pub(super) fn keep(&mut self, node: usize, scratch: usize, bytes: u64) {
+        self.places[node][scratch] = Some(self.bytes);
+        self.bytes += bytes.next_multiple_of(ALIGNMENT);
     }
 
     /// The budget of a device whose bindings take `limit` bytes.

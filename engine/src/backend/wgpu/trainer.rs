@@ -67,7 +67,7 @@ impl WgpuTrainer {
             outside.insert(*parameter, optimizer.weight(i));
             outside.insert(gradient, optimizer.gradient(i));
         }
-        let program = Program::new(context, &graph, &outside, &[training.loss])?;
+        let program = Program::new(context, &graph, &outside, &[training.loss], true)?;
         let loss = program
             .value(training.loss)
             .ok_or_else(|| context.refused("training", "nothing computes the loss"))?;
