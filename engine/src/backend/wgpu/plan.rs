@@ -249,18 +249,20 @@ fn allocate(
             scratch: low
                 .scratch
                 .iter()
-                .zip(&schedule.places[i])
-                .filter(|(_, waits)| waits.is_none())
-                .map(|(b, _)| b.next_multiple_of(4).max(4))
+                .enumerate()
+                .filter(|(s, _)| {
+                    schedule.places[i][*s].is_none() && !schedule.kept.contains_key(&(i, *s))
+                })
+                .map(|(_, b)| b.next_multiple_of(4).max(4))
                 .collect(),
         });
     }
     let plan = plan_memory(&steps, &sizes, &ids(keep));
     let usage = BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST;
-    let sums = [schedule.bytes, schedule.result_bytes];
-    let total = plan.total_bytes() + sums.iter().sum::<u64>();
-    let mut buffers: Vec<wgpu::Buffer> = Vec::with_capacity(plan.buffers.len() + sums.len());
-    for &bytes in plan.buffers.iter().chain(&sums) {
+    let apart = [schedule.bytes, schedule.result_bytes, schedule.kept_bytes];
+    let total = plan.total_bytes() + apart.iter().sum::<u64>();
+    let mut buffers: Vec<wgpu::Buffer> = Vec::with_capacity(plan.buffers.len() + apart.len());
+    for &bytes in plan.buffers.iter().chain(&apart) {
         match context.buffer("intermediates", bytes.max(4), usage) {
             Ok(buffer) => buffers.push(buffer),
             Err(error) => {
@@ -275,11 +277,12 @@ fn allocate(
             }
         }
     }
+    let [waiting, results, kept] = [0, 1, 2].map(|i| &buffers[plan.buffers.len() + i]);
     let values = (0..graph.values.len())
         .map(|i| {
             let result = || {
                 Some(Slice {
-                    buffer: buffers.get(plan.buffers.len() + 1)?.clone(),
+                    buffer: results.clone(),
                     offset: *schedule.results.get(&ValueId(i))?,
                     bytes: graph.bytes(ValueId(i)),
                 })
@@ -303,7 +306,6 @@ fn allocate(
                 .collect()
         })
         .collect();
-    let waiting = buffers.get(plan.buffers.len());
-    let scratch = place_scratch(schedule, lowered, waiting, scratch);
+    let scratch = place_scratch(schedule, lowered, waiting, kept, scratch);
     Ok((values, scratch, buffers))
 }

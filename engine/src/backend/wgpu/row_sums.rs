@@ -30,15 +30,19 @@ const COLUMN_LANES: usize = 8;
 /// When each sum runs, and where the partial sums that wait for it lie.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Schedule {
-    /// For each temporary of each node, its first byte among those that wait or are kept, if it does.
+    /// For each temporary of each node, its first byte among those that wait, if it does.
     pub(super) places: Vec<Vec<Option<u64>>>,
-    /// Bytes of all that wait at once, and of all that are kept.
+    /// Bytes of all that wait at once.
     pub(super) bytes: u64,
     /// First byte of each result that waits and does not last: they lie in one buffer, so that
     /// one launch writes many.
     pub(super) results: HashMap<ValueId, u64>,
     /// Bytes of those results.
     pub(super) result_bytes: u64,
+    /// First byte of each temporary, by node and index, that is computed once and kept.
+    pub(super) kept: HashMap<(usize, usize), u64>,
+    /// Bytes of those temporaries.
+    pub(super) kept_bytes: u64,
     /// Sums that run together.
     batches: Vec<Batch>,
 }
@@ -131,8 +135,8 @@ impl Schedule {
 
     /// Gives a temporary of a node a place of its own, which nothing else ever uses.
     pub(super) fn keep(&mut self, node: usize, scratch: usize, bytes: u64) {
-        self.places[node][scratch] = Some(self.bytes);
-        self.bytes += bytes.next_multiple_of(ALIGNMENT);
+        self.kept.insert((node, scratch), self.kept_bytes);
+        self.kept_bytes += bytes.next_multiple_of(ALIGNMENT);
     }
 
     /// The budget of a device whose bindings take `limit` bytes.
@@ -280,26 +284,32 @@ fn tasks(words: &mut Vec<u32>, sum: &RowSum, source: usize, result: usize, width
     }
 }
 
-/// The temporaries of every node: those that wait in `waiting`, the others as planned.
+/// The temporaries of every node: those that wait in `waiting`, those that are kept in `kept`,
+/// the others as planned.
 pub(super) fn place_scratch(
     schedule: &Schedule,
     lowered: &[Lowered],
-    waiting: Option<&wgpu::Buffer>,
+    waiting: &wgpu::Buffer,
+    kept: &wgpu::Buffer,
     planned: Vec<Vec<Slice>>,
 ) -> Vec<Vec<Slice>> {
-    let nodes = schedule.places.iter().zip(lowered).zip(planned);
+    let nodes = lowered.iter().zip(planned).enumerate();
     nodes
-        .map(|((places, low), planned)| {
+        .map(|(node, (low, planned))| {
             let mut planned = planned.into_iter();
-            let slots = places.iter().zip(&low.scratch);
+            let slots = low.scratch.iter().enumerate();
             slots
-                .filter_map(|(place, &bytes)| match (place, waiting) {
-                    (Some(offset), Some(buffer)) => Some(Slice {
-                        buffer: buffer.clone(),
-                        offset: *offset,
-                        bytes,
-                    }),
-                    _ => planned.next(),
+                .filter_map(|(i, &bytes)| {
+                    let waits = schedule.places[node][i].map(|offset| (waiting, offset));
+                    let stays = schedule.kept.get(&(node, i)).map(|&offset| (kept, offset));
+                    match waits.or(stays) {
+                        Some((buffer, offset)) => Some(Slice {
+                            buffer: buffer.clone(),
+                            offset,
+                            bytes,
+                        }),
+                        None => planned.next(),
+                    }
                 })
                 .collect()
         })
