@@ -3,7 +3,7 @@
 //
 //   normal: LN(x) of the tile, with HALO a pixel more on every side, zero outside the picture.
 //   hidden: one slice of 16 channels of a product of it, in 32 bits.
-//   gated:  what becomes of a slice, as the left factor of the last product, whose sums stay
+//   gated:  what becomes of a slice (NORMED: there is none, `normal` is that factor), as the left factor of the last product, whose sums stay
 //           in registers from slice to slice.
 // A slice is made in two strides, each ended by a barrier: hidden from normal (shared/fused_in),
 // then gated from hidden by the kernel, then the sums from gated (shared/fused_out).
@@ -34,6 +34,9 @@ struct Params {
     width: u32,
     tiles_x: u32,
     tiles_y: u32,
+#if MERGE
+    line: u32, // tokens of a line of the result
+#endif
 }
 
 const THREADS: u32 = 128u;
@@ -48,13 +51,19 @@ const LD_GATED: u32 = 6u;
 
 var<workgroup> normal: array<Factor, ROWS * LD_NORMAL>;
 var<workgroup> hidden: array<vec4<f32>, max(ROWS, SUBGROUP_COLUMNS * PIXELS) * LD_HIDDEN>;
+#if !NORMED
 var<workgroup> gated: array<Factor, PIXELS * LD_GATED>;
+#endif
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<S1>;
 @group(0) @binding(2) var<storage, read> gamma: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> beta: array<vec4<f32>>;
+#if NORMED
+@group(0) @binding(4) var<storage, read> w_out: array<S4>;
+#else
 @group(0) @binding(4) var<storage, read> w_in: array<S4>;
+#endif
 
 // A pixel of the picture, the nearest one where there is none.
 struct Pixel {
@@ -78,6 +87,18 @@ fn pixel_of(tile: u32, row: u32) -> Pixel {
     return pixel_at(tile, i32(row % ROW) - i32(HALO), i32(row / ROW) - i32(HALO));
 }
 
+// Where the vector c of a token is in x; with MERGE a token is 2×2 pixels, one column first.
+fn place(token: u32, c: u32) -> u32 {
+#if MERGE
+    let part = c / (CHANNELS / 4u);
+    let row = token / params.line * 2u + part % 2u;
+    let column = token % params.line * 2u + part / 2u;
+    return (row * params.line * 2u + column) * (CHANNELS / 4u) + c % (CHANNELS / 4u);
+#else
+    return token * CHANNELS + c;
+#endif
+}
+
 // Fills `normal`.
 fn normalise(tile: u32, thread: u32) {
     let count = f32(4u * CHANNELS);
@@ -87,7 +108,7 @@ fn normalise(tile: u32, thread: u32) {
         let at = pixel_of(tile, row);
         var sum = vec4<f32>();
 #for K PER_LANE
-        let x$K = vec4<f32>(x[at.index * CHANNELS + lane + $Ku * LANES]);
+        let x$K = vec4<f32>(x[place(at.index, lane + $Ku * LANES)]);
         sum += x$K;
 #endfor
         let mean = over_lanes(component_sum(sum)) / count;
@@ -107,17 +128,17 @@ fn normalise(tile: u32, thread: u32) {
         let at = pixel_of(tile, row);
         var sum = vec4<f32>();
         for (var c = 0u; c < CHANNELS; c++) {
-            sum += vec4<f32>(x[at.index * CHANNELS + c]);
+            sum += vec4<f32>(x[place(at.index, c)]);
         }
         let mean = component_sum(sum) / count;
         var squares = vec4<f32>();
         for (var c = 0u; c < CHANNELS; c++) {
-            let d = vec4<f32>(x[at.index * CHANNELS + c]) - mean;
+            let d = vec4<f32>(x[place(at.index, c)]) - mean;
             squares += d * d;
         }
         let rstd = 1.0 / sqrt(component_sum(squares) / count + EPSILON);
         for (var c = 0u; c < CHANNELS; c++) {
-            let n = (vec4<f32>(x[at.index * CHANNELS + c]) - mean) * rstd * gamma[c] + beta[c];
+            let n = (vec4<f32>(x[place(at.index, c)]) - mean) * rstd * gamma[c] + beta[c];
             normal[row * LD_NORMAL + c] = select(Factor(), factor(n), at.inside);
         }
     }

@@ -1,8 +1,14 @@
-// sums [PIXELS, OUT] += gated · w_out[.., 16·slice .. + 16]ᵀ; needs `slice` and `thread`.
+// sums [PIXELS, OUT] += gated · w_out[.., 16·slice .. + 16]ᵀ; needs `slice` and `thread`. With
+// NORMED the left factor is the slice of `normal`.
 // Columns come in sixteens; the last ones end with OUT, so that some are made twice.
 #if COOP
 #for I OUT_ROWS
+#if NORMED
+        let from$I = (row_matrix + $Iu) * 16u * LD_NORMAL + slice * 4u;
+        let g$I = coopLoadT<coop_mat16x16<f16, A>>(&normal[from$I], LD_NORMAL);
+#else
         let g$I = coopLoadT<coop_mat16x16<f16, A>>(&gated[(row_matrix + $Iu) * 16u * LD_GATED], LD_GATED);
+#endif
 #endfor
 #for J OUT_COLUMNS
         let o$J = coopLoad<coop_mat16x16<f16, B>>(&w_out[columns_from($Ju, column_matrix) * INNER + slice * 4u], INNER);
@@ -13,7 +19,11 @@
 #else
 #for K 4
 #for I RUN
+#if NORMED
+        let g$I_$K = vec4<f32>(normal[(thread / 4u + 32u * $Iu) * LD_NORMAL + slice * 4u + $Ku]);
+#else
         let g$I_$K = vec4<f32>(gated[(thread / 4u + 32u * $Iu) * LD_GATED + $Ku]);
+#endif
 #endfor
 #for J OUT_COLUMNS
         let w$J_$K = (columns_from($Ju, 0u) + 4u * (thread % 4u)) * INNER + slice * 4u + $Ku;

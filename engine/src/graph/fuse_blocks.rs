@@ -7,15 +7,19 @@
 //! - LayerNorm → Linear → DepthwiseConv3x3 + SiLU → Linear becomes FusedScanInput,
 //! - LayerNorm → Linear, with LayerNormSiluGate → Linear + residual, becomes FusedScanOutput.
 //!
+//! - LayerNorm → Linear elsewhere, and SpaceToDepth before it, becomes FusedNormLinear.
+//!
 //! The two halves around a scan share a LayerNorm; each computes it for itself.
 
-use super::{Activation, Graph, Node, Op, Source, ValueId};
+use super::{Activation, Graph, Node, Op, RearrangeOrder, Source, ValueId};
 
 /// Channels come in multiples of this, a cooperative matrix.
 const SIDE: usize = 16;
 
-/// Most channels of a token whose tile fits in workgroup memory.
+/// Most channels of a token whose tile fits in workgroup memory, in a block and in a product
+/// alone.
 const MOST: usize = 256;
+const MOST_ALONE: usize = 512;
 
 /// The same graph with the halves of its blocks merged; value ids stay valid. Blocks whose
 /// channels do not fit cooperative matrices stay as they are.
@@ -24,7 +28,8 @@ pub fn fuse_blocks(mut graph: Graph) -> Graph {
         .map(|node| {
             let found = (ffn(&graph, node))
                 .or_else(|| scan_input(&graph, node))
-                .or_else(|| scan_output(&graph, node));
+                .or_else(|| scan_output(&graph, node))
+                .or_else(|| norm_linear(&graph, node));
             found.unwrap_or_else(|| node.clone())
         })
         .collect();
@@ -123,6 +128,40 @@ fn scan_output(graph: &Graph, node: &Node) -> Option<Node> {
     Some(replaced(node, Op::FusedScanOutput, inputs))
 }
 
+/// `node` as a product of normalised tokens that nothing else reads.
+fn norm_linear(graph: &Graph, node: &Node) -> Option<Node> {
+    let Op::Linear {
+        bias,
+        residual: false,
+    } = node.op
+    else {
+        return None;
+    };
+    let norm = maker(graph, node.inputs[0]).filter(|n| n.op == Op::LayerNorm)?;
+    let out = graph.dims(node.outputs[0])[3];
+    let channels = graph.dims(norm.inputs[0])[3];
+    let fits = channels.is_multiple_of(4 * SIDE) && channels <= MOST_ALONE
+        || channels.is_multiple_of(SIDE) && channels <= MOST;
+    (fits && out.is_multiple_of(4) && (SIDE..=MOST).contains(&out)).then_some(())?;
+    let once = |v: ValueId| {
+        let read = graph.nodes.iter().flat_map(|n| &n.inputs);
+        read.chain(&graph.outputs).filter(|&&r| r == v).count() == 1
+    };
+    once(norm.outputs[0]).then_some(())?;
+    let gather = Op::SpaceToDepth {
+        factor: 2,
+        order: RearrangeOrder::PatchMerge,
+    };
+    let gathered = maker(graph, norm.inputs[0]).filter(|n| n.op == gather);
+    let gathered = gathered.filter(|n| once(n.outputs[0]) && channels.is_multiple_of(4 * SIDE));
+    let x = gathered.map_or(norm.inputs[0], |n| n.inputs[0]);
+    let merge = gathered.is_some();
+    let mut inputs = vec![x];
+    inputs.extend(&norm.inputs[1..]);
+    inputs.extend(&node.inputs[1..]);
+    Some(replaced(node, Op::FusedNormLinear { bias, merge }, inputs))
+}
+
 fn replaced(node: &Node, op: Op, inputs: Vec<ValueId>) -> Node {
     Node {
         op,
@@ -159,6 +198,8 @@ mod tests {
         for name in ["DepthwiseConv3x3", "DepthwiseGeluGate", "LayerNormSiluGate"] {
             assert_eq!(count(&graph, name), 0, "{name}");
         }
+        assert_eq!(count(&graph, "FusedNormLinear"), 4);
+        assert_eq!(count(&graph, "SpaceToDepth"), 0);
         let cost = |g: &Graph| (graph_cost(g).dense_macs, graph_cost(g).scan_flops);
         assert_eq!(cost(&graph), cost(&before));
         let bytes = |g: &Graph| graph_cost(g).bytes as f64;

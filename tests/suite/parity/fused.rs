@@ -76,6 +76,32 @@ fn fused_scan_output() {
     }
 }
 
+#[test]
+fn fused_norm_linear() {
+    let shapes = [(16, 16, true), (48, 20, false), (64, 36, true)];
+    for (seed, [b, h, w]) in PICTURES.into_iter().enumerate() {
+        for (c, o, bias) in shapes {
+            for merge in [false, true] {
+                let f = 1 + usize::from(merge);
+                if c % (16 * f * f) != 0 {
+                    continue;
+                }
+                let x = [b, f * h, f * w, c / (f * f)];
+                let (channels, out, matrix) = ([c], [o], [o, c]);
+                let mut operands: Vec<(&[usize], Fill)> = vec![
+                    (&x, Fill::SIGNED),
+                    (&channels, Fill::SIGNED),
+                    (&channels, Fill::SIGNED),
+                    (&matrix, SCALED),
+                ];
+                operands.extend(bias.then_some((&out[..], Fill::SIGNED)));
+                let op = Op::FusedNormLinear { bias, merge };
+                parity_with(op, &operands, seed as u64, 1e-4);
+            }
+        }
+    }
+}
+
 /// A network whose blocks are fused, as it is kept on a device with 16-bit storage.
 fn fused(config: &NetworkConfig, batch: usize, height: usize, width: usize) -> Network {
     let mut network = Network::build(config, batch, height, width).unwrap();

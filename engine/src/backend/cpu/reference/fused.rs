@@ -1,7 +1,7 @@
 //! Halves of a block as one op: the ops they are made of, in 64 bits between them.
 
-use super::{Real, Tensor, conv, linear, narrowed, norm};
-use crate::graph::Activation;
+use super::{Real, Tensor, conv, linear, narrowed, norm, rearrange};
+use crate::graph::{Activation, RearrangeOrder};
 
 /// A tensor in 64 bits.
 struct Wide {
@@ -51,6 +51,20 @@ fn added<T: Real>(x: &[Tensor<'_, T>], a: Wide, w: &Tensor<'_, T>, s: &Tensor<'_
     let [w, residual, s] = [w, &x[0], s].map(Wide::of);
     let operands = [a.view(), w.view(), residual.view(), s.view()];
     narrowed(&linear::forward(&operands, false, true))
+}
+
+/// `x, γ, β, w, [b] → LN(x)·wᵀ + b`, with `merge` of four neighbours as a token.
+pub(super) fn norm_linear<T: Real>(x: &[Tensor<'_, T>], bias: bool, merge: bool) -> Vec<T> {
+    let [mut a, gamma, beta, w] = [0, 1, 2, 3].map(|i| Wide::of(&x[i]));
+    if merge {
+        a.data = rearrange::space_to_depth(&[a.view()], 2, RearrangeOrder::PatchMerge);
+        let [b, h, w, c] = x[0].bhwc();
+        a.dims = vec![b, h / 2, w / 2, 4 * c];
+    }
+    a.data = norm::forward(&[a.view(), gamma.view(), beta.view()]);
+    let b = bias.then(|| Wide::of(&x[4]));
+    let operands: Vec<_> = [&a, &w].into_iter().chain(&b).map(Wide::view).collect();
+    narrowed(&linear::forward(&operands, bias, false))
 }
 
 /// `x, γ, β, w_in, w, w_out, s → x + s ⊙ GeluGate(w ∗ (LN(x)·w_inᵀ))·w_outᵀ`

@@ -32,6 +32,10 @@ struct Half {
     out: usize,
     /// Whether it convolves, and so needs its neighbours.
     halo: bool,
+    /// Whether the last product is of the normalised tokens themselves.
+    normed: bool,
+    /// Whether four pixels are a token.
+    merge: bool,
     /// Bytes of a factor of a product in workgroup memory.
     factor: usize,
 }
@@ -47,6 +51,7 @@ impl Half {
     fn of(graph: &Graph, node: &Node) -> Option<Self> {
         let dims = |i: usize| graph.dims(node.inputs[i]);
         let (kernel, inner, out) = match node.op {
+            Op::FusedNormLinear { .. } => ("fused_norm_linear", dims(3)[1], dims(3)[0]),
             Op::FusedFfn => ("fused_ffn", dims(5)[1], dims(0)[3]),
             Op::FusedScanInput => ("fused_scan_input", dims(3)[0], dims(6)[0]),
             Op::FusedScanOutput => ("fused_scan_output", dims(3)[0], dims(0)[3]),
@@ -54,10 +59,12 @@ impl Half {
         };
         Some(Self {
             kernel,
-            channels: dims(0)[3],
+            channels: dims(1)[0],
             inner,
             out,
-            halo: node.op != Op::FusedScanOutput,
+            halo: matches!(node.op, Op::FusedFfn | Op::FusedScanInput),
+            normed: matches!(node.op, Op::FusedNormLinear { .. }),
+            merge: matches!(node.op, Op::FusedNormLinear { merge: true, .. }),
             factor: graph.value(node.inputs[3]).storage.bytes() as usize,
         })
     }
@@ -83,6 +90,9 @@ impl Half {
         let columns = if cooperative { self.sums(tile)[1] } else { 1 };
         let normal = self.rows(tile) * (self.channels + 8) * self.factor;
         let hidden = self.rows(tile).max(columns * tile.pixels()) * 4 * SIDE;
+        if self.normed {
+            return normal + hidden;
+        }
         let gated = tile.pixels() * 24 * self.factor;
         let extra = if self.halo {
             36 * 16
@@ -129,9 +139,10 @@ impl Tile {
 /// many for the device's workgroup memory.
 pub(super) fn lower(graph: &Graph, node: &Node, has: Capabilities) -> Option<Lowered> {
     let half = Half::of(graph, node)?;
-    let &[batch, height, width, channels] = graph.dims(node.inputs[0]) else {
+    let &[batch, height, width, _] = graph.dims(node.outputs[0]) else {
         return None;
     };
+    let line = width;
     // Without neighbours a picture is one line of tokens.
     let picture = match half.halo {
         true => [batch, height, width],
@@ -143,7 +154,7 @@ pub(super) fn lower(graph: &Graph, node: &Node, has: Capabilities) -> Option<Low
         true => half.sums(tile),
         false => [1, 1, 1, half.out.div_ceil(SIDE)],
     };
-    let quads = channels / 4;
+    let quads = half.channels / 4;
     // A power of two that divides the vectors of a token.
     let lanes = (1 << quads.trailing_zeros()).min(32);
     let constants = vec![
@@ -156,9 +167,12 @@ pub(super) fn lower(graph: &Graph, node: &Node, has: Capabilities) -> Option<Low
         ("CHANNELS", quads.into()),
         ("INNER", (half.inner / 4).into()),
         ("OUT", half.out.into()),
-        ("DEPTH", (channels / SIDE).into()),
+        ("DEPTH", (half.channels / SIDE).into()),
         ("SLICES", (half.inner / SIDE).into()),
         ("HALO", half.halo.into()),
+        ("NORMED", half.normed.into()),
+        ("MERGE", half.merge.into()),
+        ("BIAS", (half.normed && node.inputs.len() == 5).into()),
         ("TILE_WIDTH", tile.width.into()),
         ("TILE_HEIGHT", tile.height.into()),
         ("RUN", (tile.pixels() * 4 / THREADS).into()),
@@ -174,7 +188,10 @@ pub(super) fn lower(graph: &Graph, node: &Node, has: Capabilities) -> Option<Low
     ];
     let read = |&v| (Operand::Value(v), Access::Read);
     let write = |&v| (Operand::Value(v), Access::Write);
-    let inputs = node.inputs.iter().map(read);
+    let mut bindings: Vec<_> = node.inputs.iter().map(read).collect();
+    // A bias is the last binding.
+    let end = if half.normed { 4 } else { bindings.len() };
+    bindings.splice(end..end, node.outputs.iter().map(write));
     let [batch, height, width] = picture;
     let params = [
         batch,
@@ -182,12 +199,13 @@ pub(super) fn lower(graph: &Graph, node: &Node, has: Capabilities) -> Option<Low
         width,
         width.div_ceil(tile.width),
         height.div_ceil(tile.height),
+        line,
     ];
     Some(Lowered {
         dispatches: vec![Dispatch {
             kernel: half.kernel,
             constants,
-            bindings: inputs.chain(node.outputs.iter().map(write)).collect(),
+            bindings,
             params: params.iter().map(|&p| p as u32).collect(),
             workgroups: fold(tile.count(picture)),
         }],
