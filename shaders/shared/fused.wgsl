@@ -50,7 +50,13 @@ const LD_HIDDEN: u32 = 4u;
 const LD_GATED: u32 = 6u;
 
 var<workgroup> normal: array<Factor, ROWS * LD_NORMAL>;
+#if EXPAND
+// Whole rows of the result, padded.
+const LD_RESULT: u32 = OUT / 4u + 1u;
+var<workgroup> hidden: array<vec4<f32>, PIXELS * LD_RESULT>;
+#else
 var<workgroup> hidden: array<vec4<f32>, max(ROWS, SUBGROUP_COLUMNS * PIXELS) * LD_HIDDEN>;
+#endif
 #if !NORMED
 var<workgroup> gated: array<Factor, PIXELS * LD_GATED>;
 #endif
@@ -99,6 +105,7 @@ fn place(token: u32, c: u32) -> u32 {
 #endif
 }
 
+#if !EXPAND
 // Fills `normal`.
 fn normalise(tile: u32, thread: u32) {
     let count = f32(4u * CHANNELS);
@@ -144,6 +151,7 @@ fn normalise(tile: u32, thread: u32) {
     }
 #endif
 }
+#endif
 
 #if SUBGROUPS
 fn over_lanes(value: f32) -> f32 {

@@ -58,6 +58,7 @@ pub fn node_cost(graph: &Graph, node: &Node) -> Cost {
             let pixels = if *merge { 4 } else { 1 };
             (tokens(0) / pixels * elements(dims(3)), 0, 0)
         }
+        Op::FusedExpand => (tokens(4) * elements(dims(3)), 0, 0),
         Op::FusedFfn => {
             let weights = [3, 4, 5].map(|i| elements(dims(i)));
             (tokens(0) * weights.iter().sum::<usize>(), 0, 0)

@@ -9,6 +9,8 @@
 //!
 //! - LayerNorm → Linear elsewhere, and SpaceToDepth before it, becomes FusedNormLinear.
 //!
+//! - DepthToSpace → ConcatChannels → Linear → LayerNorm becomes FusedExpand.
+//!
 //! The two halves around a scan share a LayerNorm; each computes it for itself.
 
 use super::{Activation, Graph, Node, Op, RearrangeOrder, Source, ValueId};
@@ -29,7 +31,8 @@ pub fn fuse_blocks(mut graph: Graph) -> Graph {
             let found = (ffn(&graph, node))
                 .or_else(|| scan_input(&graph, node))
                 .or_else(|| scan_output(&graph, node))
-                .or_else(|| norm_linear(&graph, node));
+                .or_else(|| norm_linear(&graph, node))
+                .or_else(|| expand(&graph, node));
             found.unwrap_or_else(|| node.clone())
         })
         .collect();
@@ -143,23 +146,52 @@ fn norm_linear(graph: &Graph, node: &Node) -> Option<Node> {
     let fits = channels.is_multiple_of(4 * SIDE) && channels <= MOST_ALONE
         || channels.is_multiple_of(SIDE) && channels <= MOST;
     (fits && out.is_multiple_of(4) && (SIDE..=MOST).contains(&out)).then_some(())?;
-    let once = |v: ValueId| {
-        let read = graph.nodes.iter().flat_map(|n| &n.inputs);
-        read.chain(&graph.outputs).filter(|&&r| r == v).count() == 1
-    };
-    once(norm.outputs[0]).then_some(())?;
+    read_once(graph, norm.outputs[0]).then_some(())?;
     let gather = Op::SpaceToDepth {
         factor: 2,
         order: RearrangeOrder::PatchMerge,
     };
     let gathered = maker(graph, norm.inputs[0]).filter(|n| n.op == gather);
-    let gathered = gathered.filter(|n| once(n.outputs[0]) && channels.is_multiple_of(4 * SIDE));
+    let gathered =
+        gathered.filter(|n| read_once(graph, n.outputs[0]) && channels.is_multiple_of(4 * SIDE));
     let x = gathered.map_or(norm.inputs[0], |n| n.inputs[0]);
     let merge = gathered.is_some();
     let mut inputs = vec![x];
     inputs.extend(&norm.inputs[1..]);
     inputs.extend(&node.inputs[1..]);
     Some(replaced(node, Op::FusedNormLinear { bias, merge }, inputs))
+}
+
+/// `node` as the norm after pixels from coarse tokens were joined with those of their scale.
+fn expand(graph: &Graph, node: &Node) -> Option<Node> {
+    if node.op != Op::LayerNorm {
+        return None;
+    }
+    let made = |v: ValueId, op: Op| {
+        maker(graph, v).filter(|n| n.op == op && read_once(graph, n.outputs[0]))
+    };
+    let product = made(node.inputs[0], PRODUCT)?;
+    let joined = made(product.inputs[0], Op::ConcatChannels)?;
+    let shuffle = Op::DepthToSpace {
+        factor: 2,
+        order: RearrangeOrder::PixelShuffle,
+    };
+    let shuffled = made(joined.inputs[0], shuffle)?;
+    let skip = joined.inputs[1];
+    let channels = graph.dims(node.outputs[0])[3];
+    let fits = channels.is_multiple_of(SIDE) && 2 * channels <= MOST;
+    let equal = [shuffled.outputs[0], skip].map(|v| graph.dims(v)[3]) == [channels; 2];
+    (fits && equal).then_some(())?;
+    let mut inputs = vec![shuffled.inputs[0]];
+    inputs.extend(&node.inputs[1..]);
+    inputs.extend([product.inputs[1], skip]);
+    Some(replaced(node, Op::FusedExpand, inputs))
+}
+
+/// Whether one node reads `v` and the caller does not.
+fn read_once(graph: &Graph, v: ValueId) -> bool {
+    let read = graph.nodes.iter().flat_map(|n| &n.inputs);
+    read.chain(&graph.outputs).filter(|&&r| r == v).count() == 1
 }
 
 fn replaced(node: &Node, op: Op, inputs: Vec<ValueId>) -> Node {
@@ -199,7 +231,10 @@ mod tests {
             assert_eq!(count(&graph, name), 0, "{name}");
         }
         assert_eq!(count(&graph, "FusedNormLinear"), 4);
-        assert_eq!(count(&graph, "SpaceToDepth"), 0);
+        assert_eq!(count(&graph, "FusedExpand"), 3);
+        for name in ["SpaceToDepth", "DepthToSpace", "ConcatChannels"] {
+            assert_eq!(count(&graph, name), 0, "{name}");
+        }
         let cost = |g: &Graph| (graph_cost(g).dense_macs, graph_cost(g).scan_flops);
         assert_eq!(cost(&graph), cost(&before));
         let bytes = |g: &Graph| graph_cost(g).bytes as f64;

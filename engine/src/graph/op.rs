@@ -124,6 +124,9 @@ pub enum Op {
         /// Whether four neighbours are gathered first.
         merge: bool,
     },
+    /// `x [B,H,W,4C], γ, β [C], w [C,2C], skip [B,2H,2W,C] → LN([shuffle(x), skip]·wᵀ)`, where the
+    /// pixel shuffle gives `[B,2H,2W,C]` (made by fusion).
+    FusedExpand,
     /// `x → f(x)`
     Activation(Activation),
     /// `n, z → n ⊙ SiLU(z)`
@@ -253,6 +256,7 @@ impl Op {
             Op::FusedScanInput => "FusedScanInput",
             Op::FusedScanOutput => "FusedScanOutput",
             Op::FusedNormLinear { .. } => "FusedNormLinear",
+            Op::FusedExpand => "FusedExpand",
             Op::Activation(_) => "Activation",
             Op::SiluGate => "SiluGate",
             Op::GeluGate => "GeluGate",

@@ -196,6 +196,17 @@ pub fn infer(op: &Op, dims: &[&[usize]]) -> Result<Vec<Dims>, ShapeError> {
             }
             Ok(vec![vec![b, h / f, w / f, out]])
         }
+        Op::FusedExpand => {
+            o.count(5)?;
+            let [b, h, w, deep] = o.activation(0)?;
+            let fine = [b, 2 * h, 2 * w, deep / 4];
+            o.expect(0, &[b, h, w, 4 * fine[3]])?;
+            o.expect(1, &fine[3..])?;
+            o.expect(2, &fine[3..])?;
+            o.expect(3, &[fine[3], 2 * fine[3]])?;
+            o.expect(4, &fine)?;
+            Ok(vec![fine.to_vec()])
+        }
         Op::SelectiveScan(spec) => {
             o.count(6)?;
             let v = scan_operands(&o, &spec)?;

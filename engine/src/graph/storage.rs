@@ -56,7 +56,7 @@ pub fn store_half_matrices(graph: &mut Graph, all: bool) {
     for node in &graph.nodes {
         let slots: &[usize] = match node.op {
             Op::Linear { .. } if all => &[1],
-            Op::FusedNormLinear { .. } => &[3],
+            Op::FusedNormLinear { .. } | Op::FusedExpand => &[3],
             Op::FusedFfn => &[3, 5],
             Op::FusedScanInput => &[3, 6],
             Op::FusedScanOutput => &[3, 7],

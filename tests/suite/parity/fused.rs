@@ -102,6 +102,23 @@ fn fused_norm_linear() {
     }
 }
 
+#[test]
+fn fused_expand() {
+    for (seed, [b, h, w]) in PICTURES.into_iter().enumerate() {
+        for c in [16, 48, 64] {
+            let (x, skip) = ([b, h, w, 4 * c], [b, 2 * h, 2 * w, c]);
+            let operands: [(&[usize], Fill); 5] = [
+                (&x, Fill::SIGNED),
+                (&[c], Fill::SIGNED),
+                (&[c], Fill::SIGNED),
+                (&[c, 2 * c], SCALED),
+                (&skip, Fill::SIGNED),
+            ];
+            parity_with(Op::FusedExpand, &operands, seed as u64, 1e-4);
+        }
+    }
+}
+
 /// A network whose blocks are fused, as it is kept on a device with 16-bit storage.
 fn fused(config: &NetworkConfig, batch: usize, height: usize, width: usize) -> Network {
     let mut network = Network::build(config, batch, height, width).unwrap();

@@ -32,7 +32,7 @@ const KERNELS: &[&[(&str, &str)]] = &[
     // scan
     shaders!("": "scan_pack", "scan_chunk", "scan_carry", "scan_emit", "scan_backward"),
     // halves of a block
-    shaders!("": "fused_ffn", "fused_norm_linear", "fused_scan_input", "fused_scan_output"),
+    shaders!("": "fused_expand", "fused_ffn", "fused_norm_linear", "fused_scan_input", "fused_scan_output"),
     // sums
     shaders!("": "row_sums"),
     // norm

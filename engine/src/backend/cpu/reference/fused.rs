@@ -67,6 +67,18 @@ pub(super) fn norm_linear<T: Real>(x: &[Tensor<'_, T>], bias: bool, merge: bool)
     narrowed(&linear::forward(&operands, bias, false))
 }
 
+/// `x, γ, β, w, skip → LN([shuffle(x), skip]·wᵀ)`
+pub(super) fn expand<T: Real>(x: &[Tensor<'_, T>]) -> Vec<T> {
+    let [deep, gamma, beta, w, skip] = [0, 1, 2, 3, 4].map(|i| Wide::of(&x[i]));
+    let shuffled = rearrange::depth_to_space(&[deep.view()], 2, RearrangeOrder::PixelShuffle);
+    let shuffled = Wide::tokens(&x[4], shuffled);
+    let joined = rearrange::concat(&[shuffled.view(), skip.view()]);
+    let joined = Wide::tokens(&x[4], joined);
+    let y = linear::forward(&[joined.view(), w.view()], false, false);
+    let y = Wide::tokens(&x[4], y);
+    narrowed(&norm::forward(&[y.view(), gamma.view(), beta.view()]))
+}
+
 /// `x, γ, β, w_in, w, w_out, s → x + s ⊙ GeluGate(w ∗ (LN(x)·w_inᵀ))·w_outᵀ`
 pub(super) fn ffn<T: Real>(x: &[Tensor<'_, T>]) -> Vec<T> {
     let h = normed_product(x, &x[3]);

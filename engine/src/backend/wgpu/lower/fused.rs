@@ -14,9 +14,11 @@ const SUBGROUPS: usize = 4;
 const LEAST_MEMORY: usize = 16_384;
 const MOST_MEMORY: usize = 49_152;
 
-/// Pixels of a tile as width and height, largest first: of pictures, and of lines of tokens.
+/// Pixels of a tile as width and height, largest first: of pictures, of lines of tokens, and of
+/// two lines of pixels under one of tokens.
 const TILES: [[usize; 2]; 3] = [[16, 8], [8, 8], [8, 4]];
 const LINES: [[usize; 2]; 3] = [[128, 1], [64, 1], [32, 1]];
+const PAIRS: [[usize; 2]; 3] = [[64, 2], [32, 2], [16, 2]];
 
 /// Most matrices of sums a subgroup keeps in registers.
 const MOST_SUMS: usize = 8;
@@ -36,6 +38,8 @@ struct Half {
     normed: bool,
     /// Whether four pixels are a token.
     merge: bool,
+    /// Whether a token is four pixels, and rows of results are normalised.
+    expand: bool,
     /// Bytes of a factor of a product in workgroup memory.
     factor: usize,
 }
@@ -51,6 +55,7 @@ impl Half {
     fn of(graph: &Graph, node: &Node) -> Option<Self> {
         let dims = |i: usize| graph.dims(node.inputs[i]);
         let (kernel, inner, out) = match node.op {
+            Op::FusedExpand => ("fused_expand", dims(3)[1], dims(3)[0]),
             Op::FusedNormLinear { .. } => ("fused_norm_linear", dims(3)[1], dims(3)[0]),
             Op::FusedFfn => ("fused_ffn", dims(5)[1], dims(0)[3]),
             Op::FusedScanInput => ("fused_scan_input", dims(3)[0], dims(6)[0]),
@@ -59,11 +64,15 @@ impl Half {
         };
         Some(Self {
             kernel,
-            channels: dims(1)[0],
+            channels: match node.op {
+                Op::FusedExpand => dims(3)[1],
+                _ => dims(1)[0],
+            },
             inner,
             out,
             halo: matches!(node.op, Op::FusedFfn | Op::FusedScanInput),
-            normed: matches!(node.op, Op::FusedNormLinear { .. }),
+            normed: matches!(node.op, Op::FusedNormLinear { .. } | Op::FusedExpand),
+            expand: node.op == Op::FusedExpand,
             merge: matches!(node.op, Op::FusedNormLinear { merge: true, .. }),
             factor: graph.value(node.inputs[3]).storage.bytes() as usize,
         })
@@ -90,6 +99,9 @@ impl Half {
         let columns = if cooperative { self.sums(tile)[1] } else { 1 };
         let normal = self.rows(tile) * (self.channels + 8) * self.factor;
         let hidden = self.rows(tile).max(columns * tile.pixels()) * 4 * SIDE;
+        if self.expand {
+            return normal + tile.pixels() * (4 * self.out + 16);
+        }
         if self.normed {
             return normal + hidden;
         }
@@ -107,7 +119,11 @@ impl Half {
     fn tile(&self, picture: [usize; 3], has: Capabilities) -> Option<Tile> {
         let memory = (has.workgroup_bytes as usize).clamp(LEAST_MEMORY, MOST_MEMORY);
         let cooperative = self.cooperative(has);
-        let all = if self.halo { TILES } else { LINES };
+        let all = match (self.halo, self.expand) {
+            (true, _) => TILES,
+            (_, true) => PAIRS,
+            _ => LINES,
+        };
         let fitting: Vec<Tile> = (all.into_iter())
             .map(|[width, height]| Tile { width, height })
             .filter(|&t| {
@@ -144,9 +160,10 @@ pub(super) fn lower(graph: &Graph, node: &Node, has: Capabilities) -> Option<Low
     };
     let line = width;
     // Without neighbours a picture is one line of tokens.
-    let picture = match half.halo {
-        true => [batch, height, width],
-        false => [1, 1, batch * height * width],
+    let picture = match (half.halo, half.expand) {
+        (true, _) => [batch, height, width],
+        (_, true) => [1, batch * height, width],
+        _ => [1, 1, batch * height * width],
     };
     let tile = half.tile(picture, has)?;
     let cooperative = half.cooperative(has);
@@ -154,9 +171,10 @@ pub(super) fn lower(graph: &Graph, node: &Node, has: Capabilities) -> Option<Low
         true => half.sums(tile),
         false => [1, 1, 1, half.out.div_ceil(SIDE)],
     };
-    let quads = half.channels / 4;
+    let quads = if half.expand { half.out } else { half.channels } / 4;
     // A power of two that divides the vectors of a token.
     let lanes = (1 << quads.trailing_zeros()).min(32);
+    let bias = matches!(node.op, Op::FusedNormLinear { bias: true, .. });
     let constants = vec![
         ("VEC4", true.into()),
         ("COOP", cooperative.into()),
@@ -164,7 +182,7 @@ pub(super) fn lower(graph: &Graph, node: &Node, has: Capabilities) -> Option<Low
         ("LANES", lanes.into()),
         ("PER_LANE", (quads / lanes).into()),
         ("PER_LANE_Y", (half.inner / 4 / lanes).into()),
-        ("CHANNELS", quads.into()),
+        ("CHANNELS", (half.channels / 4).into()),
         ("INNER", (half.inner / 4).into()),
         ("OUT", half.out.into()),
         ("DEPTH", (half.channels / SIDE).into()),
@@ -172,7 +190,8 @@ pub(super) fn lower(graph: &Graph, node: &Node, has: Capabilities) -> Option<Low
         ("HALO", half.halo.into()),
         ("NORMED", half.normed.into()),
         ("MERGE", half.merge.into()),
-        ("BIAS", (half.normed && node.inputs.len() == 5).into()),
+        ("EXPAND", half.expand.into()),
+        ("BIAS", bias.into()),
         ("TILE_WIDTH", tile.width.into()),
         ("TILE_HEIGHT", tile.height.into()),
         ("RUN", (tile.pixels() * 4 / THREADS).into()),
@@ -190,7 +209,7 @@ pub(super) fn lower(graph: &Graph, node: &Node, has: Capabilities) -> Option<Low
     let write = |&v| (Operand::Value(v), Access::Write);
     let mut bindings: Vec<_> = node.inputs.iter().map(read).collect();
     // A bias is the last binding.
-    let end = if half.normed { 4 } else { bindings.len() };
+    let end = bindings.len() - usize::from(bias);
     bindings.splice(end..end, node.outputs.iter().map(write));
     let [batch, height, width] = picture;
     let params = [

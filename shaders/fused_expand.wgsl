@@ -1,0 +1,119 @@
+// y = LN([shuffle(x), skip]·wᵀ): pixels from coarse tokens, joined with the encoder's of their
+// scale, as one kernel.
+//
+// bindings: 1 x [lines, line, 4·OUT], 2 γ, 3 β [OUT], 4 w [OUT, 2·OUT], 5 skip [2·lines, 2·line, OUT],
+//           6 y as skip; CHANNELS is the vec4 of both parts of a row, OUT / 2
+// layout:   shared/fused, without HALO; NORMED, with rows of both parts in `normal`. A tile is two
+//           lines of pixels, under one line of tokens. LANES lanes a pixel in the norm, PER_LANE vec4 each
+// numerics: shared/fused; the mean first, then the variance of the differences
+#include fused
+
+@group(0) @binding(5) var<storage, read> skip: array<S5>;
+@group(0) @binding(6) var<storage, read_write> y: array<S6>;
+
+#include fused_columns
+
+const QUADS: u32 = OUT / 4u;
+
+// Rows of both parts, from coarse tokens whose channel c·4 + 2·dy + dx is the pixel's c.
+fn gather(tile: u32, thread: u32) {
+    for (var i = thread; i < PIXELS / 4u * QUADS; i += THREADS) {
+        let token = i / QUADS;
+        let q = i % QUADS;
+        let column = min(tile % params.tiles_x * (TILE_WIDTH / 2u) + token, params.width / 2u - 1u);
+        let at = (tile / params.tiles_x * (params.width / 2u) + column) * OUT + 4u * q;
+#for J 4
+        let c$J = vec4<f32>(x[at + $Ju]);
+#endfor
+#for S 4
+        {
+            let row = $Su / 2u * TILE_WIDTH + 2u * token + $Su % 2u;
+            normal[row * LD_NORMAL + q] = factor(vec4<f32>(c0[$S], c1[$S], c2[$S], c3[$S]));
+        }
+#endfor
+    }
+    for (var i = thread; i < PIXELS * QUADS; i += THREADS) {
+        let row = i / QUADS;
+        let at = pixel_at(tile, i32(row % TILE_WIDTH), i32(row / TILE_WIDTH));
+        let v = vec4<f32>(skip[at.index * QUADS + i % QUADS]);
+        normal[row * LD_NORMAL + QUADS + i % QUADS] = factor(v);
+    }
+}
+
+@compute @workgroup_size(128)
+fn main(
+    @builtin(workgroup_id) id: vec3<u32>,
+    @builtin(num_workgroups) num: vec3<u32>,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    // Not folded(): naga takes the result of a function for non-uniform.
+    let tile = id.y * num.x + id.x;
+    if tile >= params.tiles_x * params.tiles_y {
+        return;
+    }
+    gather(tile, thread);
+    workgroupBarrier();
+#include fused_sums
+    for (var slice = 0u; slice < SLICES; slice++) {
+#include fused_out
+    }
+#for J OUT_COLUMNS
+#if COOP
+#for I OUT_ROWS
+    let d$I$J = s$I$J;
+    let to$I$J = (row_matrix + $Iu) * 16u * LD_RESULT + columns_from($Ju, column_matrix) / 4u;
+    coopStoreT(d$I$J, &hidden[to$I$J], LD_RESULT);
+#endfor
+#else
+#for I RUN
+    hidden[(thread / 4u + 32u * $Iu) * LD_RESULT + columns_from($Ju, 0u) / 4u + thread % 4u] = s$I$J;
+#endfor
+#endif
+#endfor
+    workgroupBarrier();
+    let count = f32(OUT);
+#if SUBGROUPS
+    let lane = thread % LANES;
+    for (var row = thread / LANES; row < PIXELS; row += THREADS / LANES) {
+        let at = pixel_at(tile, i32(row % TILE_WIDTH), i32(row / TILE_WIDTH));
+        var sum = vec4<f32>();
+#for K PER_LANE
+        let r$K = hidden[row * LD_RESULT + lane + $Ku * LANES];
+        sum += r$K;
+#endfor
+        let mean = over_lanes(component_sum(sum)) / count;
+        var squares = vec4<f32>();
+#for K PER_LANE
+        squares += (r$K - mean) * (r$K - mean);
+#endfor
+        let rstd = 1.0 / sqrt(over_lanes(component_sum(squares)) / count + EPSILON);
+        if at.inside {
+#for K PER_LANE
+            let q$K = lane + $Ku * LANES;
+            y[at.index * QUADS + q$K] = narrow6((r$K - mean) * rstd * gamma[q$K] + beta[q$K]);
+#endfor
+        }
+    }
+#else
+    for (var row = thread; row < PIXELS; row += THREADS) {
+        let at = pixel_at(tile, i32(row % TILE_WIDTH), i32(row / TILE_WIDTH));
+        var sum = 0.0;
+        for (var q = 0u; q < QUADS; q++) {
+            sum += component_sum(hidden[row * LD_RESULT + q]);
+        }
+        let mean = sum / count;
+        var squares = 0.0;
+        for (var q = 0u; q < QUADS; q++) {
+            let d = hidden[row * LD_RESULT + q] - mean;
+            squares += dot(d, d);
+        }
+        let rstd = 1.0 / sqrt(squares / count + EPSILON);
+        for (var q = 0u; q < QUADS; q++) {
+            if at.inside {
+                let n = (hidden[row * LD_RESULT + q] - mean) * rstd * gamma[q] + beta[q];
+                y[at.index * QUADS + q] = narrow6(n);
+            }
+        }
+    }
+#endif
+}
