@@ -15,5 +15,6 @@ pub mod graph;
 pub mod image;
 pub mod metrics;
 pub mod network;
+pub mod priority;
 pub mod restore;
 pub mod train;

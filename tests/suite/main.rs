@@ -19,5 +19,6 @@ mod trainer;
 mod training;
 mod view;
 mod window;
+mod window_access;
 mod window_batch;
 mod window_snapshots;

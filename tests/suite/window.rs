@@ -1,7 +1,7 @@
 //! The window, driven through its accessibility tree on a software device.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use egui_kittest::Harness;
@@ -25,6 +25,8 @@ pub struct Answers {
     pub folders: Vec<PathBuf>,
     /// Where to save.
     pub save: PathBuf,
+    /// What the desktop was to tell.
+    pub told: Arc<Mutex<Vec<String>>>,
 }
 
 impl Dialogs for Answers {
@@ -43,6 +45,10 @@ impl Dialogs for Answers {
                 vec![self.save.clone()]
             }
         });
+    }
+
+    fn notify(&mut self, title: &str, text: &str) {
+        self.told.lock().unwrap().push(format!("{title}: {text}"));
     }
 }
 
@@ -350,6 +356,8 @@ fn window_compares_three_results_with_a_reference() {
     click(&mut harness, "Add pictures to compare…");
     assert!(shows(&harness, "other-size.png: its size is no multiple"));
     click(&mut harness, "Choose a reference…");
+    // Both stand there as strong as they are shown.
+    assert!(shows(&harness, "99 %, "));
     for name in ["Original", "Denoise", "Denoise, 99 %", "elsewhere.png"] {
         let label = format!("Result, {name}");
         assert!(harness.query_by_label(&label).is_some(), "{label}");

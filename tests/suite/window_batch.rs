@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use serpent::gui::{Command, Window};
 use serpent_engine::image::Picture;
 
+use crate::program::Desk;
 use crate::window::{
     Answers, click, folder, run, save_picture, settle, setup, shows, wait, window_with,
 };
@@ -97,6 +98,98 @@ fn window_goes_on_with_a_batch_that_was_cut_off() {
     let report = std::fs::read(folder.path().join("out/serpent-report.json")).unwrap();
     let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
     assert_eq!(report["files"].as_array().unwrap().len(), 20);
+}
+
+/// How many results were not touched since.
+fn same(early: &HashMap<String, SystemTime>, late: &HashMap<String, SystemTime>) -> usize {
+    let same = |(name, time): &(&String, &SystemTime)| late.get(*name) == Some(*time);
+    early.iter().filter(same).count()
+}
+
+#[test]
+fn window_goes_on_with_a_batch_whose_process_was_killed() {
+    let display = ["DISPLAY", "WAYLAND_DISPLAY"];
+    if !display.iter().any(|d| std::env::var_os(d).is_some()) {
+        println!("there is no screen for a real window");
+        return;
+    }
+    let desk = Desk::new();
+    twenty(&desk.at("."));
+    let args = ["--device", "cpu", "--batch-to", "out", "photos"];
+    let mut child = desk.command(&args).spawn().unwrap();
+    let start = Instant::now();
+    while results(&desk.at(".")).len() < 3 {
+        assert!(start.elapsed() < Duration::from_secs(120), "three results");
+        assert_eq!(child.try_wait().unwrap(), None, "it works on");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // On Linux SIGKILL: nothing is put in order.
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let early = results(&desk.at("."));
+    assert!((3..18).contains(&early.len()), "{}", early.len());
+
+    let ran = desk.run(&args);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let late = results(&desk.at("."));
+    assert_eq!(late.len(), 18);
+    let report = std::fs::read(desk.at("out/serpent-report.json")).unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+    let count = |state: &str| {
+        let files = report["files"].as_array().unwrap().iter();
+        files.filter(|f| f["state"] == state).count()
+    };
+    assert_eq!(count("failed"), 2);
+    assert_eq!(count("done") + count("skipped"), 18);
+    // A result whose end could not be noted any more is made again, whole ones are not.
+    assert!(count("skipped") + 1 >= early.len());
+    assert_eq!(same(&early, &late), count("skipped"));
+}
+
+#[test]
+fn window_tells_the_desktop_of_the_end_when_nobody_looks() {
+    let folder = folder();
+    std::fs::create_dir(folder.path().join("photos")).unwrap();
+    save_picture(&folder.path().join("photos/one.png"), 40, 30);
+    let answers = Answers {
+        folders: vec![folder.path().join("photos"), folder.path().join("out")],
+        ..Answers::default()
+    };
+    let told = answers.told.clone();
+    let mut harness = window_with(setup(folder.path()), answers);
+    run(&mut harness, Command::BatchFolder);
+    run(&mut harness, Command::BatchOutput);
+    click(&mut harness, "Start");
+    assert!(told.lock().unwrap().is_empty(), "the user is looking");
+    std::fs::remove_file(folder.path().join("out/one-restored.png")).unwrap();
+    click(&mut harness, "With folders inside");
+    harness.input_mut().focused = false;
+    harness.event(egui::Event::WindowFocused(false));
+    run(&mut harness, Command::BatchStart);
+    let told = told.lock().unwrap().clone();
+    assert_eq!(told, ["The batch is over: 1 restored"]);
+}
+
+#[test]
+fn window_watches_a_folder() {
+    let folder = folder();
+    std::fs::create_dir(folder.path().join("photos")).unwrap();
+    save_picture(&folder.path().join("photos/00.png"), 40, 64);
+    let mut harness = open(folder.path());
+    click(&mut harness, "Watch for new pictures afterwards");
+    harness.get_by_label("Start").click();
+    let done = |w: &Window, n| w.batch_summary().is_some_and(|s| s.done == n);
+    wait(&mut harness, "the first", |w| done(w, 1));
+    save_picture(&folder.path().join("photos/01.png"), 44, 64);
+    wait(&mut harness, "the new one", |w| done(w, 2));
+    wait(&mut harness, "the next watch", |w| w.is_busy());
+    let found = results(folder.path());
+    assert!(found.contains_key("01-restored.png"), "{found:?}");
+    assert!(shows(&harness, "01.png: Done"));
+    assert!(harness.state().is_busy(), "it goes on watching");
+    harness.get_by_label("Stop").click();
+    settle(&mut harness);
+    assert!(shows(&harness, "The batch is over: 2 restored"));
 }
 
 #[test]

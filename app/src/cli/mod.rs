@@ -55,9 +55,19 @@ struct Cli {
     /// What the window is to show on that picture
     #[arg(long, hide = true, value_enum, default_value_t)]
     scene: gui::Scene,
-    /// Write the times of all frames of the window into a CSV file
+    /// Move the picture about, write the times of all frames of the window into a CSV file, and
+    /// close it
     #[arg(long, hide = true, value_name = "CSV")]
     frame_log: Option<PathBuf>,
+    /// Restore FILE meanwhile
+    #[arg(long, hide = true, requires = "frame_log")]
+    restoring: bool,
+    /// For how long; until all is done when absent
+    #[arg(long, hide = true, value_name = "SECONDS")]
+    seconds: Option<u64>,
+    /// Restore FILE, folders, into this one as a batch of the window, and close it
+    #[arg(long, hide = true, value_name = "FOLDER")]
+    batch_to: Option<PathBuf>,
     /// Theme of the window, whatever the settings say
     #[arg(long, hide = true, value_enum)]
     theme: Option<gui::ThemeChoice>,
@@ -132,20 +142,31 @@ fn window(cli: &Cli) -> anyhow::Result<ExitCode> {
             gone.display()
         );
     }
+    let observed = cli.screenshot.is_some() || cli.frame_log.is_some() || cli.batch_to.is_some();
+    let batch = cli.batch_to.clone().map(|to| (cli.files.clone(), to));
     let setup = gui::Setup {
-        files: cli.files.clone(),
+        files: match batch {
+            Some(_) => Vec::new(),
+            None => cli.files.clone(),
+        },
         // Not said on the command line, it is as the settings say.
         device: (cli.global.device != "auto").then(|| cli.global.device()),
         library: common::library(),
         model: None,
         theme: cli.theme,
-        // A window that photographs itself leaves the user's settings alone.
-        settings: gui::Settings::user_file().filter(|_| cli.screenshot.is_none()),
+        // A window without a user leaves the user's settings alone.
+        settings: gui::Settings::user_file().filter(|_| !observed),
+        devices: None,
     };
     let observe = gui::Observe {
         screenshot: cli.screenshot.clone(),
         scene: cli.scene,
         frame_log: cli.frame_log.clone(),
+        part: observed.then(|| gui::Part {
+            restore: cli.restoring,
+            batch,
+            length: cli.seconds.map(std::time::Duration::from_secs),
+        }),
         size: cli.window_size.as_deref().and_then(|s| s.try_into().ok()),
     };
     gui::run(setup, observe)?;

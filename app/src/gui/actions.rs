@@ -1,6 +1,7 @@
 //! What commands do, and when they can be done.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use egui::{Context, Event, UserAttentionType, ViewportCommand};
 
@@ -10,6 +11,9 @@ use super::queue::State;
 use super::settings::Settings;
 use super::theme::ThemeChoice;
 use super::window::{Page, Window};
+
+/// As long as this somebody watches; whatever takes longer may end unseen.
+const WATCHED: Duration = Duration::from_secs(60);
 
 /// What a dialog was opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -200,6 +204,14 @@ impl Window {
             let kind = UserAttentionType::Informational;
             self.ctx
                 .send_viewport_cmd(ViewportCommand::RequestUserAttention(kind));
+        }
+    }
+
+    /// Something that took `took` has ended: told by the desktop, unless the user will have seen it.
+    pub(super) fn tell_desktop(&mut self, title: &str, text: &str, took: Duration) {
+        let focused = self.ctx.input(|i| i.focused);
+        if !focused || took > WATCHED {
+            self.dialogs.notify(title, text);
         }
     }
 

@@ -1,5 +1,6 @@
-//! A batch at work, on a thread of its own with an engine of its own: the window sees where each
-//! file stands, pauses and stops it, and never waits for it.
+//! A batch at work, on a thread of its own with an engine of its own, on the device that single
+//! pictures use too: the window sees where each file stands, pauses and stops it, and never waits
+//! for it.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use egui::Context;
 use serpent_engine::checkpoint::Checkpoint;
 use serpent_engine::image::SaveOptions;
+use serpent_engine::priority;
 use serpent_engine::restore::batch::{
     BatchError, BatchPlan, BatchRequest, BatchRun, Decision, Destination, Entry, FileState, Labels,
     Progress, Report, ReportError, Row, Summary, Template, WatchFolder, Work, plan_batch,
@@ -20,6 +22,7 @@ use serpent_engine::restore::batch::{
 use serpent_engine::restore::{DeviceSetup, Engine, Event, ModelLibrary, Options};
 
 use super::settings::BatchSettings;
+use super::shared_device::SharedDevice;
 
 /// How often folders are looked at for new pictures.
 const WATCH: Duration = Duration::from_secs(1);
@@ -162,14 +165,14 @@ impl Batch {
     pub fn start(
         wish: Wish,
         watch: bool,
-        device: DeviceSetup,
+        device: (SharedDevice, DeviceSetup),
         library: ModelLibrary,
         ctx: Context,
     ) -> Self {
         let shared = Arc::new(Shared::default());
         shared.watch.store(watch, Ordering::Relaxed);
         let own = shared.clone();
-        let thread = std::thread::spawn(move || {
+        let thread = priority::spawn(move || {
             let wake = ctx.clone();
             if let Err(problem) = run(&wish, device, &library, &own, ctx) {
                 own.seen().problem = Some(problem);
@@ -247,7 +250,7 @@ fn files(plan: &BatchPlan) -> Vec<File> {
 /// The thread's life.
 fn run(
     wish: &Wish,
-    device: DeviceSetup,
+    (device, setup): (SharedDevice, DeviceSetup),
     library: &ModelLibrary,
     shared: &Shared,
     ctx: Context,
@@ -259,8 +262,7 @@ fn run(
         options: wish.options(),
         save: wish.save(),
     };
-    let wake = ctx.clone();
-    let (engine, events) = Engine::start(device, move || wake.request_repaint());
+    let (engine, events) = device.start_engine(setup, ctx.clone());
     let mut reports = Reports::begin(wish);
     let mut watch = WatchFolder::new(wish.inputs.clone(), wish.settings.recursive);
     let mut next_id = 0;

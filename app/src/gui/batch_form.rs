@@ -22,7 +22,7 @@ const FORMATS: [(Option<&str>, &str); 5] = [
 
 /// What can be done with results that exist.
 const EXISTING: [(Existing, &str); 4] = [
-    (Existing::Update, "Skip if made the same way"),
+    (Existing::Update, "Skip if up to date"),
     (Existing::Skip, "Always skip"),
     (Existing::Overwrite, "Replace"),
     (Existing::Refuse, "Count as failed"),
@@ -111,7 +111,7 @@ impl Window {
         });
         widgets::row(ui, "Strength", |ui| {
             let mut percent = settings.strength * 100.0;
-            ui.spacing_mut().slider_width = ui.available_width() - 84.0;
+            ui.spacing_mut().slider_width = ui.available_width() - 70.0;
             let slider = Slider::new(&mut percent, 0.0..=100.0);
             let slider = slider.step_by(1.0).fixed_decimals(0).suffix(" %");
             let slider = ui.add(slider);

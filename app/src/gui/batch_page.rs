@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
 
 use egui::{
     Align, CornerRadius, Frame, Layout, Margin, Panel, RichText, ScrollArea, Sense, Ui, vec2,
 };
+use serpent_engine::priority;
 use serpent_engine::restore::batch::{FileState, Summary};
 use serpent_engine::restore::{DeviceSetup, PresetLibrary};
 
@@ -17,7 +19,7 @@ use super::photos::centred;
 use super::theme::strong;
 use super::tokens::{palette, size, space, text};
 use super::widgets;
-use super::window::Window;
+use super::window::{Page, Window};
 use super::words;
 
 /// Height of a file's row.
@@ -40,6 +42,8 @@ pub struct BatchState {
     /// What would be done, for which wish.
     planned: Option<(Wish, Plan)>,
     planning: Option<(Wish, Receiver<Plan>)>,
+    /// When the run began.
+    started: Option<Instant>,
     /// Whether the end of the run was told.
     told: bool,
     /// Presets.
@@ -113,6 +117,13 @@ impl Window {
         }
     }
 
+    /// Shows what restoring `folders` into `to` would do.
+    pub(super) fn choose_batch(&mut self, folders: Vec<PathBuf>, to: PathBuf) {
+        self.page = Page::Batch;
+        self.set_batch_folders(folders);
+        self.set_batch_output(Some(to));
+    }
+
     pub(super) fn set_batch_output(&mut self, folder: Option<PathBuf>) {
         self.settings.batch.beside = folder.is_none();
         self.settings.batch.output = folder;
@@ -140,11 +151,12 @@ impl Window {
 
     pub(super) fn start_batch(&mut self) {
         let Some(wish) = self.wish() else { return };
-        let setup = DeviceSetup::from(self.device.clone());
+        let device = (self.shared.clone(), DeviceSetup::from(self.device.clone()));
         let library = self.worker.library().clone();
-        let batch = Batch::start(wish, self.batch.watch, setup, library, self.ctx.clone());
+        let batch = Batch::start(wish, self.batch.watch, device, library, self.ctx.clone());
         self.batch.run = Some(batch);
         self.batch.told = false;
+        self.batch.started = Some(Instant::now());
     }
 
     pub(super) fn pause_batch(&mut self) {
@@ -185,8 +197,12 @@ impl Window {
             self.batch.told = true;
             // What it did changes what another one would do.
             self.batch.planned = None;
+            let took = self.batch.started.map_or(Duration::ZERO, |s| s.elapsed());
             match problem {
-                Some(problem) => self.notices.problem(problem),
+                Some(problem) => {
+                    self.tell_desktop("The batch could not be restored", &problem, took);
+                    self.notices.problem(problem);
+                }
                 None => {
                     let weight = match summary.failed {
                         0 => Weight::Plain,
@@ -194,7 +210,9 @@ impl Window {
                     };
                     let report = report
                         .map_or_else(String::new, |r| format!(". The report is {}", r.display()));
-                    let text = format!("The batch is over: {}{report}", sentence(&summary));
+                    let what = sentence(&summary);
+                    self.tell_desktop("The batch is over", &what, took);
+                    let text = format!("The batch is over: {what}{report}");
                     self.notices.tell(weight, text);
                 }
             }
@@ -215,7 +233,7 @@ impl Window {
             self.ctx.clone(),
             wish.clone(),
         );
-        std::thread::spawn(move || {
+        priority::spawn(move || {
             // The window may be gone by now.
             let _ = send.send(batch::plan(&own, &library));
             ctx.request_repaint();
@@ -229,9 +247,8 @@ impl Window {
         }
         self.plan_batch();
         ui.spacing_mut().item_spacing.y = space::NEAR;
-        let p = palette(ui);
         Panel::left("batch form")
-            .frame(Frame::new().fill(p.panel).inner_margin(Margin::same(14)))
+            .frame(Frame::new().inner_margin(Margin::same(14)))
             .resizable(false)
             .exact_size(330.0)
             .show(ui, |ui| self.batch_form(ui));

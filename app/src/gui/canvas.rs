@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eframe::egui_wgpu::RenderState;
-use egui::{ComboBox, Context, Slider, Ui};
+use egui::{ComboBox, Context, Rect, Slider, Ui};
 use serpent_engine::image::Picture;
 use serpent_engine::restore::Region;
 
@@ -25,6 +25,9 @@ pub struct Canvas {
     views: Vec<Arc<PictureView>>,
     visible: Option<Region>,
     settled: bool,
+    blank: bool,
+    /// Where the pictures are in the window.
+    pub rect: Rect,
 }
 
 impl Canvas {
@@ -36,6 +39,8 @@ impl Canvas {
             views: Vec::new(),
             visible: None,
             settled: true,
+            blank: true,
+            rect: Rect::ZERO,
         }
     }
 
@@ -54,6 +59,11 @@ impl Canvas {
             self.views.remove(0);
         }
         Some(view)
+    }
+
+    /// The window's own device.
+    pub fn gpu(&self) -> Option<&Gpu> {
+        self.gpu.as_ref()
     }
 
     /// An empty grid on the window's device.
@@ -83,6 +93,8 @@ impl Canvas {
             strength: after.map_or(1.0, |(_, strength)| *strength),
             ..Scene::new(&view)
         };
+        self.rect = ui.available_rect_before_wrap();
+        self.blank = view.is_blank();
         let [left, top, right, bottom] = self.viewer.show(ui, &scene).region;
         self.settled = scene.is_settled();
         self.visible = (right > left && bottom > top).then(|| Region {
@@ -96,6 +108,11 @@ impl Canvas {
     /// What is on screen of the picture.
     pub fn visible(&self) -> Option<Region> {
         self.visible
+    }
+
+    /// Whether anything of the original could be drawn.
+    pub fn shows_pixels(&self) -> bool {
+        !self.blank
     }
 
     /// Whether everything on screen is there at its full sharpness.

@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, channel};
 
 use egui::Context;
 use serpent_engine::checkpoint::{Checkpoint, Task};
+use serpent_engine::priority;
 use serpent_engine::restore::ModelLibrary;
 
 /// A model as the picker shows it.
@@ -115,7 +116,7 @@ impl Cards {
         let (send, coming) = channel();
         let (library, ctx) = (library.clone(), ctx.clone());
         let default = library.default_model().ok().as_deref().and_then(stem);
-        std::thread::spawn(move || {
+        priority::spawn(move || {
             let (mut list, mut broken) = (Vec::new(), Vec::new());
             for entry in library.list() {
                 match Card::read(entry.name, entry.path) {

@@ -1,5 +1,6 @@
 //! The page that compares results of one picture, and pictures from elsewhere with it.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,9 +10,9 @@ use serpent_engine::image::Picture;
 use super::command::Command;
 use super::photos::centred;
 use super::queue::{Entry, Outcome};
-use super::sources::Use;
+use super::sources::{MixFor, Use};
 use super::theme::strong;
-use super::tokens::{palette, size, space, text};
+use super::tokens::{size, space, text};
 use super::view::CompareGrid;
 use super::widgets;
 use super::window::Window;
@@ -24,8 +25,18 @@ const ORIGINAL: u64 = 0;
 pub struct Compare {
     grid: Option<CompareGrid>,
     entry: Option<u64>,
-    ids: Vec<u64>,
+    /// Number and strength of the result in each cell.
+    cells: Vec<(u64, f32)>,
+    /// Results at less than full strength, by number, until they are in their cells.
+    mixes: HashMap<u64, (f32, Mix)>,
     reference: Option<Arc<Picture>>,
+}
+
+/// A result mixed with its original.
+enum Mix {
+    Coming,
+    There(Arc<Picture>),
+    Failed,
 }
 
 impl Compare {
@@ -37,9 +48,9 @@ impl Compare {
 
 impl Window {
     pub(super) fn compare_page(&mut self, ui: &mut Ui) {
-        let p = palette(ui);
         let ready = self.queue.current().is_some_and(|e| e.original.is_some());
         if !ready {
+            self.ground(ui);
             return centred(ui, |ui| {
                 ui.label(RichText::new("Nothing to compare yet").font(strong(text::TITLE)));
                 widgets::explain(ui, "Open a photo and restore it; its results come here.");
@@ -49,7 +60,6 @@ impl Window {
         }
         self.sync_grid();
         Frame::new()
-            .fill(p.panel)
             .inner_margin(Margin::symmetric(12, 6))
             .show(ui, |ui| self.compare_bar(ui));
         if let Some(grid) = &mut self.compare.grid {
@@ -74,7 +84,9 @@ impl Window {
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 let picked = self.compare.grid.as_ref().and_then(CompareGrid::winner);
                 let save = "Save the pick…";
-                let able = picked.is_some_and(|i| self.compare.ids.get(i) != Some(&ORIGINAL));
+                let able = picked
+                    .and_then(|i| self.compare.cells.get(i))
+                    .is_some_and(|(id, _)| *id != ORIGINAL);
                 if widgets::primary(ui, able, save, 0.0).clicked() {
                     self.run(Command::Save);
                 }
@@ -101,37 +113,93 @@ impl Window {
                 ..Compare::default()
             };
         }
-        let original = self.canvas.view(&original);
         let Compare {
             grid,
-            ids,
+            cells,
+            mixes,
             reference,
             ..
         } = &mut self.compare;
         let Some(grid) = grid else { return };
-        if let (true, Some(view)) = (ids.is_empty(), original) {
+        if let (true, Some(view)) = (cells.is_empty(), self.canvas.view(&original)) {
             grid.set_original(Some(view.clone()));
             grid.push(view, "Original", "as it was opened");
-            ids.push(ORIGINAL);
+            cells.push((ORIGINAL, 1.0));
         }
         if entry.reference.as_ref().map(Arc::as_ptr) != reference.as_ref().map(Arc::as_ptr) {
             reference.clone_from(&entry.reference);
             grid.set_reference(entry.reference.clone());
         }
-        for i in (0..ids.len()).rev() {
-            let there = ids[i] == ORIGINAL || entry.outcomes.iter().any(|o| o.id == ids[i]);
+        for i in (0..cells.len()).rev() {
+            let id = cells[i].0;
+            let there = id == ORIGINAL || entry.outcomes.iter().any(|o| o.id == id);
             if !there {
                 grid.remove(i);
-                ids.remove(i);
+                cells.remove(i);
             }
         }
         for outcome in &entry.outcomes {
-            if !ids.contains(&outcome.id)
-                && let Some(view) = self.canvas.view(&outcome.picture)
-            {
-                grid.push(view, &outcome.title, &outcome.summary);
-                ids.push(outcome.id);
+            let (id, strength) = (outcome.id, outcome.strength);
+            let cell = cells.iter().position(|(other, _)| *other == id);
+            if cell.is_some_and(|i| cells[i].1 == strength) {
+                continue;
             }
+            let mix = mixes.get(&id).filter(|(of, _)| *of == strength);
+            let picture = match mix {
+                _ if strength >= 1.0 => outcome.picture.clone(),
+                Some((_, Mix::There(picture))) => picture.clone(),
+                Some((_, Mix::Failed)) => continue,
+                // Results keep their order: later ones wait for it.
+                Some((_, Mix::Coming)) => break,
+                None => {
+                    mixes.insert(id, (strength, Mix::Coming));
+                    let ids = [entry.id, id];
+                    let (original, restored) = (original.clone(), outcome.picture.clone());
+                    let usage = MixFor::Comparing;
+                    self.sources.mix(ids, original, restored, strength, usage);
+                    break;
+                }
+            };
+            let Some(view) = self.canvas.view(&picture) else {
+                break;
+            };
+            mixes.remove(&id);
+            let detail = match strength {
+                s if s >= 1.0 => outcome.summary.clone(),
+                s => format!("{:.0} %, {}", s * 100.0, outcome.summary),
+            };
+            match cell {
+                Some(i) => {
+                    grid.replace(i, view, &detail);
+                    cells[i].1 = strength;
+                }
+                None => {
+                    grid.push(view, &outcome.title, &detail);
+                    cells.push((id, strength));
+                }
+            }
+        }
+    }
+
+    /// A result is there as strong as it is shown.
+    pub(super) fn mixed_for_grid(
+        &mut self,
+        id: u64,
+        outcome: u64,
+        strength: f32,
+        picture: Result<Arc<Picture>, String>,
+    ) {
+        let mix = match picture {
+            Ok(picture) => Mix::There(picture),
+            Err(problem) => {
+                self.notices.problem(problem);
+                Mix::Failed
+            }
+        };
+        let wanted = self.compare.mixes.get_mut(&outcome);
+        let wanted = wanted.filter(|(of, _)| *of == strength && self.compare.entry == Some(id));
+        if let Some(place) = wanted {
+            place.1 = mix;
         }
     }
 
@@ -144,6 +212,9 @@ impl Window {
             outcome.strength = 0.6;
         }
         self.keep_strength();
+        if let Some(outcome) = self.queue.current_mut().and_then(Entry::outcome_mut) {
+            outcome.strength = 1.0;
+        }
         if let (Some(id), Some(path)) = (self.queue.current_id(), reference) {
             self.read_reference(id, path);
         }
@@ -152,7 +223,7 @@ impl Window {
     /// The result picked in the grid is the one on screen and saved.
     fn take_pick(&mut self) {
         let winner = self.compare.grid.as_ref().and_then(CompareGrid::winner);
-        let id = winner.and_then(|i| self.compare.ids.get(i)).copied();
+        let id = winner.and_then(|i| self.compare.cells.get(i)).map(|c| c.0);
         if let (Some(id), Some(entry)) = (id.filter(|id| *id != ORIGINAL), self.queue.current_mut())
         {
             entry.shown = Some(id);

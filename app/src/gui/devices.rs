@@ -4,11 +4,11 @@ use std::sync::mpsc::{Receiver, channel};
 
 use egui::Context;
 use serpent_engine::backend::wgpu::{DeviceKind, Examined, examine_devices};
+use serpent_engine::priority;
 
 use super::words;
 
 /// The devices of this computer.
-#[derive(Default)]
 pub struct Devices {
     /// Graphics devices, best first; nothing before they are known.
     pub found: Option<Vec<Examined>>,
@@ -16,6 +16,14 @@ pub struct Devices {
 }
 
 impl Devices {
+    /// Those given, or still to be looked for.
+    pub fn known(found: Option<Vec<Examined>>) -> Self {
+        Self {
+            found,
+            coming: None,
+        }
+    }
+
     /// Starts looking unless that was done.
     pub fn look(&mut self, ctx: &Context) {
         if self.found.is_some() || self.coming.is_some() {
@@ -23,7 +31,7 @@ impl Devices {
         }
         let (send, coming) = channel();
         let ctx = ctx.clone();
-        std::thread::spawn(move || {
+        priority::spawn(move || {
             // The window may be gone by now.
             let _ = send.send(examine_devices());
             ctx.request_repaint();

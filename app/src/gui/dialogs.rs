@@ -1,6 +1,9 @@
-//! File dialogs behind a trait: the desktop's own in the program, prepared answers in tests.
+//! File dialogs and notifications behind a trait: the desktop's own in the program, prepared
+//! answers in tests.
 
 use std::path::{Path, PathBuf};
+
+use serpent_engine::priority;
 
 /// Extensions that dialogs offer and folders are searched for.
 pub const EXTENSIONS: [&str; 9] = [
@@ -23,10 +26,13 @@ pub enum Question {
 /// What to do with the answer; nothing when the user thinks better of it.
 pub type Answer = Box<dyn FnOnce(Vec<PathBuf>) + Send>;
 
-/// Asks the user for files. The window goes on meanwhile.
+/// What the desktop does for the window, which goes on meanwhile.
 pub trait Dialogs {
-    /// Asks; `answer` may be called on any thread.
+    /// Asks the user for files; `answer` may be called on any thread.
     fn ask(&mut self, title: &str, question: Question, answer: Answer);
+
+    /// Tells the user something wherever they are, if the desktop can.
+    fn notify(&mut self, title: &str, text: &str);
 }
 
 /// The desktop's dialogs.
@@ -59,6 +65,17 @@ impl Dialogs for Native {
                 wait(answer, async move { one(chosen.await) });
             }
         }
+    }
+
+    fn notify(&mut self, title: &str, text: &str) {
+        let mut notification = notify_rust::Notification::new();
+        notification.appname("Serpent").summary(title).body(text);
+        // The desktop may take its time to answer.
+        priority::spawn(move || {
+            if let Err(error) = notification.show() {
+                tracing::debug!("the desktop shows no notifications: {error}");
+            }
+        });
     }
 }
 

@@ -18,18 +18,20 @@ mod devices;
 mod dialogs;
 mod eta;
 mod frames;
+mod hand;
 mod help;
 mod notice;
 mod opening;
 mod palette;
 mod photos;
-mod priority;
 mod queue;
+mod rehearsal;
 mod restoring;
 mod saving;
 mod screenshot;
 mod settings;
 mod settings_page;
+mod shared_device;
 mod side_panel;
 mod sources;
 mod strip;
@@ -43,11 +45,13 @@ mod words;
 mod worker;
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use anyhow::{Context as _, anyhow};
 
 pub use command::Command;
 pub use dialogs::{Answer, Dialogs, Native, Question};
+pub use rehearsal::Part;
 pub use screenshot::Scene;
 pub use settings::Settings;
 pub use theme::ThemeChoice;
@@ -60,10 +64,27 @@ pub struct Observe {
     pub screenshot: Option<PathBuf>,
     /// What it is to show by then.
     pub scene: Scene,
-    /// Writes the times of all frames into this CSV file.
+    /// Writes the times of all frames into this CSV file, with a hand at the picture.
     pub frame_log: Option<PathBuf>,
+    /// Acts without a user and closes.
+    pub part: Option<Part>,
     /// Size of the window in points.
     pub size: Option<[f32; 2]>,
+}
+
+/// On Linux the window may live on any thread: tests are none of them on the main one.
+#[cfg(target_os = "linux")]
+fn on_any_thread() -> Option<eframe::EventLoopBuilderHook> {
+    use winit::platform::x11::EventLoopBuilderExtX11 as _;
+    Some(Box::new(|builder| {
+        builder.with_any_thread(true);
+    }))
+}
+
+/// Other systems insist on the main thread.
+#[cfg(not(target_os = "linux"))]
+fn on_any_thread() -> Option<eframe::EventLoopBuilderHook> {
+    None
 }
 
 /// Opens the window and returns when it is closed.
@@ -71,6 +92,7 @@ pub struct Observe {
 /// # Errors
 /// When no window can be opened, or the frame log cannot be written.
 pub fn run(setup: Setup, observe: Observe) -> anyhow::Result<()> {
+    let start = Instant::now();
     let options = eframe::NativeOptions {
         viewport: egui::ViewportBuilder::default()
             .with_title("Serpent")
@@ -78,22 +100,25 @@ pub fn run(setup: Setup, observe: Observe) -> anyhow::Result<()> {
             .with_inner_size(observe.size.unwrap_or([1240.0, 820.0]))
             .with_min_inner_size([720.0, 480.0])
             .with_drag_and_drop(true),
+        // There are no gradients that could show bands, and every pixel would pay for it.
+        dithering: false,
+        event_loop_builder: on_any_thread(),
         ..Default::default()
     };
-    priority::compute_behind_the_window();
+    serpent_engine::priority::compute_behind_the_window();
     let frames = match &observe.frame_log {
         Some(path) => Some(
-            frames::FrameLog::create(path)
+            frames::FrameLog::create(path, start)
                 .with_context(|| format!("{}: cannot write the frame log", path.display()))?,
         ),
         None => None,
     };
     let make = move |cc: &eframe::CreationContext<'_>| -> Box<dyn eframe::App> {
-        let mut window = Window::new(cc, setup, Box::new(Native));
-        window.log_frames(frames);
-        match observe.screenshot {
-            Some(path) => Box::new(screenshot::Screenshot::new(window, path, observe.scene)),
-            None => Box::new(window),
+        let window = Window::new(cc, setup, Box::new(Native));
+        match (observe.screenshot, observe.part) {
+            (Some(path), _) => Box::new(screenshot::Screenshot::new(window, path, observe.scene)),
+            (None, Some(part)) => Box::new(rehearsal::Rehearsal::new(window, part, frames)),
+            (None, None) => Box::new(window),
         }
     };
     eframe::run_native("serpent", options, Box::new(move |cc| Ok(make(cc)))).map_err(|e| {

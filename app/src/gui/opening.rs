@@ -7,7 +7,7 @@ use egui::ColorImage;
 use serpent_engine::image::Picture;
 
 use super::queue::{Entry, Origin, Select, State};
-use super::sources::{self, Found, FoundFile};
+use super::sources::{self, Found, FoundFile, MixFor};
 use super::thumbs::Of;
 use super::window::{Page, Window};
 use super::words;
@@ -120,8 +120,12 @@ impl Window {
                 id,
                 outcome,
                 strength,
+                usage,
                 picture,
-            } => self.mixed(id, outcome, strength, picture),
+            } => match usage {
+                MixFor::Keeping => self.mixed(id, outcome, strength, picture),
+                MixFor::Comparing => self.mixed_for_grid(id, outcome, strength, picture),
+            },
         }
     }
 

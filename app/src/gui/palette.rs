@@ -78,6 +78,9 @@ impl Window {
             .desired_width(f32::INFINITY)
             .margin(vec2(10.0, 8.0));
         let response = ui.add(field);
+        response.widget_info(|| {
+            egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Name of a command")
+        });
         response.request_focus();
         if response.changed() {
             search.chosen = 0;

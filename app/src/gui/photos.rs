@@ -7,6 +7,7 @@ use super::opening::name;
 use super::queue::State;
 use super::theme::strong;
 use super::tokens::{palette, size, space, text};
+use super::view::fill;
 use super::widgets;
 use super::window::{Page, Window};
 
@@ -18,9 +19,7 @@ impl Window {
         if self.queue.entries().is_empty() {
             return self.empty(ui);
         }
-        let p = palette(ui);
         Frame::new()
-            .fill(p.panel)
             .inner_margin(Margin::symmetric(12, 6))
             .show(ui, |ui| self.view_bar(ui));
         let failed = self.queue.current().and_then(|e| match &e.state {
@@ -28,6 +27,7 @@ impl Window {
             _ => None,
         });
         if let Some((name, reason)) = failed {
+            self.ground(ui);
             return centred(ui, |ui| {
                 ui.label(RichText::new(name).font(strong(text::TITLE)));
                 ui.add_space(space::TIGHT);
@@ -36,6 +36,7 @@ impl Window {
         }
         let shown = self.on_screen.and_then(|id| self.queue.get(id));
         let Some(original) = shown.and_then(|e| e.original.clone()) else {
+            self.ground(ui);
             return centred(ui, |ui| {
                 ui.spinner();
             });
@@ -46,7 +47,14 @@ impl Window {
         self.canvas.show(ui, &original, after.as_ref(), preview);
     }
 
+    /// What is left of the page, as behind pictures.
+    pub(super) fn ground(&self, ui: &Ui) {
+        let room = ui.available_rect_before_wrap();
+        fill(ui, self.canvas.gpu(), room, palette(ui).backdrop);
+    }
+
     fn empty(&mut self, ui: &mut Ui) {
+        self.ground(ui);
         let recent: Vec<_> = self.settings.recent.iter().take(RECENT).cloned().collect();
         centred(ui, |ui| {
             let p = palette(ui);

@@ -9,6 +9,7 @@ use serpent_engine::restore::{Region, Source};
 use super::cards::{Card, title};
 use super::notice::Weight;
 use super::queue::{Entry, Outcome, State};
+use super::sources::MixFor;
 use super::window::Window;
 use super::words;
 use super::worker::{Order, Told};
@@ -249,7 +250,8 @@ impl Window {
         if let (Some(outcome), Some(original)) = (entry.outcome(), &entry.original) {
             let (ids, restored) = ([entry.id, outcome.id], outcome.picture.clone());
             let (original, strength) = (original.clone(), outcome.strength);
-            self.sources.mix(ids, original, restored, strength);
+            let usage = MixFor::Keeping;
+            self.sources.mix(ids, original, restored, strength, usage);
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use egui::Context;
 use serpent_engine::image::{Picture, SaveOptions};
+use serpent_engine::priority;
 use serpent_engine::restore::blend;
 
 use super::opening::name;
@@ -43,7 +44,7 @@ impl Saver {
     pub fn new(ctx: Context) -> Self {
         let (work, todo) = channel::<Work>();
         let (send, saved) = channel();
-        std::thread::spawn(move || {
+        priority::spawn(move || {
             for work in todo {
                 let entry = work.entry;
                 let result = write(work);

@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use serde::{Deserialize, Serialize};
 use serpent_engine::files::write_whole;
 use serpent_engine::image::Format;
+use serpent_engine::priority;
 use serpent_engine::restore::batch::Existing;
 use serpent_engine::restore::{DeviceChoice, MEMORY_BUDGET, Preset};
 
@@ -200,7 +201,7 @@ impl Keeper {
     pub fn new(path: Option<PathBuf>, kept: Settings) -> Self {
         let out = path.map(|path| {
             let (send, receive) = channel::<Settings>();
-            let thread = std::thread::spawn(move || {
+            let thread = priority::spawn(move || {
                 while let Ok(mut settings) = receive.recv() {
                     while let Ok(newer) = receive.try_recv() {
                         settings = newer;

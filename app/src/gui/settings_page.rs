@@ -68,6 +68,8 @@ impl Window {
         widgets::title(ui, "Where pictures are restored");
         let mut chosen = None;
         widgets::card(ui, |ui| {
+            // What explains a choice stands close below it.
+            ui.spacing_mut().item_spacing.y = 0.0;
             let found = self.devices.found.as_deref();
             let best = found
                 .and_then(|f| f.iter().find(|d| d.info.kind != DeviceKind::Software))
@@ -83,6 +85,7 @@ impl Window {
                     chosen = Some(value.to_owned());
                 }
                 ui.indent(value, |ui| widgets::explain(ui, about));
+                ui.add_space(space::NEAR);
             };
             option(ui, "auto", "Automatic", &auto, true);
             for device in found.unwrap_or_default() {

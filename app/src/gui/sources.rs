@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use egui::{ColorImage, Context};
 use serpent_engine::image::{Colour, ImageError, Picture};
+use serpent_engine::priority;
 use serpent_engine::restore::{blend, estimate_noise};
 
 use super::dialogs::EXTENSIONS;
@@ -39,7 +40,7 @@ pub enum Found {
         /// The picture, or file, problem and remedy.
         picture: Result<Arc<Picture>, String>,
     },
-    /// A result at less than full strength, to be kept as a result of its own.
+    /// A result at less than full strength.
     Mixed {
         /// The entry it belongs to.
         id: u64,
@@ -47,9 +48,20 @@ pub enum Found {
         outcome: u64,
         /// How much of it was taken.
         strength: f32,
+        /// What for.
+        usage: MixFor,
         /// The picture, or problem and remedy.
         picture: Result<Arc<Picture>, String>,
     },
+}
+
+/// What a result is mixed with its original for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MixFor {
+    /// To be a result of its own.
+    Keeping,
+    /// To stand in the grid as strong as it is shown.
+    Comparing,
 }
 
 /// What a picture from elsewhere is read for.
@@ -137,6 +149,7 @@ impl Sources {
         original: Arc<Picture>,
         restored: Arc<Picture>,
         strength: f32,
+        usage: MixFor,
     ) {
         self.spawn(move |tell| {
             let picture = blend(&original, &restored, strength).map(Arc::new);
@@ -144,6 +157,7 @@ impl Sources {
                 id,
                 outcome,
                 strength,
+                usage,
                 picture: picture.map_err(|e| e.to_string()),
             });
         });
@@ -163,7 +177,7 @@ impl Sources {
     fn spawn(&mut self, work: impl FnOnce(&dyn Fn(Found)) + Send + 'static) {
         self.open += 1;
         let (send, ctx) = (self.send.clone(), self.ctx.clone());
-        std::thread::spawn(move || {
+        priority::spawn(move || {
             work(&|found| {
                 // The window may be gone by now.
                 let _ = send.send(found);

@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use egui::{ColorImage, Context, TextureHandle, TextureOptions};
 use serpent_engine::image::{Colour, Picture};
+use serpent_engine::priority;
 
 /// Longest side in pixels: sharp at 200 % in the strip.
 const SIDE: u32 = 240;
@@ -55,7 +56,7 @@ impl Thumbs {
         let (send, made) = channel();
         let wake = ctx.clone();
         // One thread: a single picture is in memory for this at a time.
-        std::thread::spawn(move || {
+        priority::spawn(move || {
             for (id, of) in asked {
                 let image = match of {
                     Of::Picture(picture) => Some(shrink(&picture)),

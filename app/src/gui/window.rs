@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use eframe::App;
 use egui::{CentralPanel, Context, Frame, Margin, Panel, Ui};
+use serpent_engine::backend::wgpu::Examined;
 use serpent_engine::checkpoint::Task;
 use serpent_engine::image::Picture;
 use serpent_engine::restore::batch::Summary;
@@ -20,17 +21,18 @@ use super::command::Command;
 use super::compare::Compare;
 use super::devices::Devices;
 use super::dialogs::Dialogs;
-use super::frames::FrameLog;
 use super::notice::Notices;
 use super::palette::Search;
 use super::queue::{Queue, State};
 use super::restoring::Preview;
 use super::saving::Saver;
 use super::settings::{Keeper, Settings};
+use super::shared_device::SharedDevice;
 use super::sources::Sources;
 use super::theme::{self, ThemeChoice};
 use super::thumbs::Thumbs;
 use super::tokens::{palette, size, space};
+use super::view::fill;
 use super::worker::Worker;
 
 /// What the window starts with.
@@ -48,6 +50,8 @@ pub struct Setup {
     pub theme: Option<ThemeChoice>,
     /// Where settings are kept; nowhere when `None`.
     pub settings: Option<PathBuf>,
+    /// The devices there are, if known; looked for when needed otherwise.
+    pub devices: Option<Vec<Examined>>,
 }
 
 /// What fills the window.
@@ -95,13 +99,14 @@ pub struct Window {
     pub(super) preview: Option<Preview>,
     /// Where pictures are restored from the next job on.
     pub(super) device: DeviceChoice,
+    /// What the engines share.
+    pub(super) shared: SharedDevice,
     /// Name of the device in use, once it is open.
     pub(super) device_name: Option<String>,
     pub(super) search: Option<Search>,
     pub(super) help: bool,
     pub(super) restore_when_loaded: bool,
     pub(super) last_outcome: u64,
-    frames: Option<FrameLog>,
 }
 
 impl Window {
@@ -119,6 +124,7 @@ impl Window {
         // Presets lie beside the settings.
         let presets = setup.settings.as_deref().and_then(Path::parent);
         let presets = presets.map(|p| PresetLibrary::new(p.join("presets")));
+        let shared = SharedDevice::default();
         let mut window = Self {
             page: Page::default(),
             keeper: Keeper::new(setup.settings, settings.clone()),
@@ -128,14 +134,15 @@ impl Window {
             sources: Sources::new(ctx.clone()),
             thumbs: Thumbs::new(ctx),
             cards: Cards::read(&setup.library, ctx),
-            worker: Worker::new(ctx.clone(), device.clone(), setup.library),
+            worker: Worker::new(ctx.clone(), device.clone(), shared.clone(), setup.library),
             saver: Saver::new(ctx.clone()),
             canvas: Canvas::new(ctx, cc.wgpu_render_state.as_ref()),
             compare: Compare::default(),
             batch: BatchState::new(presets),
             device,
+            shared,
             notices: Notices::default(),
-            devices: Devices::default(),
+            devices: Devices::known(setup.devices),
             task: None,
             model: setup.model.or_else(|| settings.model.clone()),
             on_screen: None,
@@ -145,7 +152,6 @@ impl Window {
             help: false,
             restore_when_loaded: false,
             last_outcome: 0,
-            frames: None,
             settings,
             ctx: ctx.clone(),
         };
@@ -161,11 +167,6 @@ impl Window {
     /// Starts restoring as soon as the picture on its way is there.
     pub fn restore_when_loaded(&mut self) {
         self.restore_when_loaded = true;
-    }
-
-    /// Writes the times of all frames from now on.
-    pub(super) fn log_frames(&mut self, log: Option<FrameLog>) {
-        self.frames = log;
     }
 
     /// Whether anything is being read, restored or saved.
@@ -195,6 +196,17 @@ impl Window {
     /// Where the files of the batch stand, if one runs or ran.
     pub fn batch_summary(&self) -> Option<Summary> {
         self.batch.run.as_ref().map(|run| run.seen().summary)
+    }
+
+    /// The middle of the picture, once it is on screen.
+    pub(super) fn picture_middle(&self) -> Option<egui::Pos2> {
+        let shown = self.page == Page::Photos && self.on_screen.is_some();
+        shown.then(|| self.canvas.rect.center())
+    }
+
+    /// Whether anything of the picture is on screen.
+    pub(super) fn shows_pixels(&self) -> bool {
+        self.on_screen.is_some() && self.canvas.shows_pixels()
     }
 
     /// What fills the window.
@@ -230,9 +242,9 @@ impl Window {
     fn frame(&mut self, ui: &mut Ui) {
         self.input();
         let p = palette(ui);
-        let bar = Frame::new()
-            .fill(p.panel)
-            .inner_margin(Margin::symmetric(14, 0));
+        let gpu = self.canvas.gpu().cloned();
+        fill(ui, gpu.as_ref(), ui.ctx().content_rect(), p.panel);
+        let bar = Frame::new().inner_margin(Margin::symmetric(14, 0));
         Panel::top("top")
             .frame(bar)
             .exact_size(size::TOP_BAR)
@@ -242,7 +254,7 @@ impl Window {
             .show(ui, |ui| self.status_bar(ui));
         if self.page == Page::Photos && !self.queue.entries().is_empty() {
             if self.settings.panel {
-                let frame = Frame::new().fill(p.panel).inner_margin(Margin::same(14));
+                let frame = Frame::new().inner_margin(Margin::same(14));
                 Panel::right("panel")
                     .frame(frame)
                     .resizable(false)
@@ -256,27 +268,21 @@ impl Window {
                     .show(ui, |ui| self.strip(ui));
             }
         }
-        let ground = match self.page {
-            Page::Photos | Page::Compare => p.backdrop,
-            Page::Batch | Page::Settings => p.panel,
-        };
-        CentralPanel::default()
-            .frame(Frame::new().fill(ground))
-            .show(ui, |ui| {
-                // Bars and pictures touch; what is on a page has its own distances.
-                ui.spacing_mut().item_spacing.y = 0.0;
-                if self.notices.any() {
-                    Frame::new()
-                        .inner_margin(Margin::same(space::NEAR as i8))
-                        .show(ui, |ui| self.notices.show(ui));
-                }
-                match self.page {
-                    Page::Photos => self.photos(ui),
-                    Page::Compare => self.compare_page(ui),
-                    Page::Batch => self.batch_page(ui),
-                    Page::Settings => self.settings_page(ui),
-                }
-            });
+        CentralPanel::default().frame(Frame::new()).show(ui, |ui| {
+            // Bars and pictures touch; what is on a page has its own distances.
+            ui.spacing_mut().item_spacing.y = 0.0;
+            if self.notices.any() {
+                Frame::new()
+                    .inner_margin(Margin::same(space::NEAR as i8))
+                    .show(ui, |ui| self.notices.show(ui));
+            }
+            match self.page {
+                Page::Photos => self.photos(ui),
+                Page::Compare => self.compare_page(ui),
+                Page::Batch => self.batch_page(ui),
+                Page::Settings => self.settings_page(ui),
+            }
+        });
         self.drop_hint(ui);
         self.show_search();
         self.show_help();
@@ -301,13 +307,6 @@ impl App for Window {
     }
 
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
-        let begin = Instant::now();
         self.frame(ui);
-        let busy = self.is_busy();
-        if let Some(frames) = &mut self.frames {
-            frames.frame(begin, busy);
-            // As many frames as the screen takes, to see which come late.
-            self.ctx.request_repaint();
-        }
     }
 }

@@ -11,11 +11,13 @@ use std::time::{Duration, Instant};
 use egui::Context;
 use serpent_engine::checkpoint::Checkpoint;
 use serpent_engine::image::Picture;
+use serpent_engine::priority;
 use serpent_engine::restore::{
     DeviceChoice, Engine, Event, Job, JobHandle, ModelLibrary, Options, Region, Source,
 };
 
 use super::eta::{Course, Paces};
+use super::shared_device::SharedDevice;
 
 /// What is wanted of a picture.
 #[derive(Clone, Debug)]
@@ -89,6 +91,7 @@ type Loaded = (String, Result<Arc<Checkpoint>, String>);
 pub struct Worker {
     ctx: Context,
     device: DeviceChoice,
+    shared: SharedDevice,
     library: ModelLibrary,
     engine: Option<(Engine, Receiver<Event>)>,
     /// The models used last, newest first.
@@ -108,10 +111,16 @@ const MODELS: usize = 3;
 
 impl Worker {
     /// Nothing runs yet.
-    pub fn new(ctx: Context, device: DeviceChoice, library: ModelLibrary) -> Self {
+    pub fn new(
+        ctx: Context,
+        device: DeviceChoice,
+        shared: SharedDevice,
+        library: ModelLibrary,
+    ) -> Self {
         Self {
             ctx,
             device,
+            shared,
             library,
             engine: None,
             models: Vec::new(),
@@ -147,7 +156,7 @@ impl Worker {
         }
         if let Some(old) = self.engine.take() {
             // Its thread ends after the tile it is at: not waited for here.
-            std::thread::spawn(move || drop(old));
+            priority::spawn(move || drop(old));
         }
     }
 
@@ -199,8 +208,8 @@ impl Worker {
                 output: None,
             };
             let (engine, _) = self.engine.get_or_insert_with(|| {
-                let ctx = self.ctx.clone();
-                Engine::start(self.device.clone().into(), move || ctx.request_repaint())
+                self.shared
+                    .start_engine(self.device.clone().into(), self.ctx.clone())
             });
             ticket.handle = Some(engine.submit(job));
         }
@@ -213,7 +222,7 @@ impl Worker {
             self.ctx.clone(),
             self.library.clone(),
         );
-        std::thread::spawn(move || {
+        priority::spawn(move || {
             let model = library
                 .load(Some(&name))
                 .map(|(_, model)| Arc::new(model))

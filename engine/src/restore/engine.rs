@@ -149,7 +149,7 @@ impl Engine {
             events,
             wake: Mutex::new(Box::new(wake)),
         };
-        let thread = std::thread::spawn({
+        let thread = crate::priority::spawn({
             let (stop, pause) = (stop.clone(), pause.clone());
             move || stages::run(open, job_queue, &stop, &pause, &tell)
         });

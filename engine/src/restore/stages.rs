@@ -20,6 +20,7 @@ use super::restorer::{Restored, Restorer};
 use crate::backend::BackendError;
 use crate::checkpoint::Checkpoint;
 use crate::image::Picture;
+use crate::priority::step_back;
 
 /// Models kept on the device at once.
 const MODELS_KEPT: usize = 2;
@@ -148,6 +149,7 @@ pub(super) fn run(
 
 /// First stage: the picture in memory.
 fn open_picture(task: &Task<'_>, no_device: &AtomicBool) -> Staged<Arc<Picture>> {
+    step_back();
     let start = Instant::now();
     let work = || {
         task.go_on()?;
@@ -230,6 +232,7 @@ fn restore(
 
 /// Third stage: the result on disk, if it is to be there.
 fn save(task: &Task<'_>, restored: Result<Restored, Failure>, spent: Duration) -> Staged<Restored> {
+    step_back();
     let start = Instant::now();
     let work = |restored: Restored| {
         if let Some((path, options)) = &task.job.output {

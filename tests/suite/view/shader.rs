@@ -12,10 +12,26 @@ fn the_picture_shader_is_valid_everywhere() {
         .unwrap_or_else(|e| panic!("{}", e.emit_to_string(SOURCE)));
     let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
     let info = validator.validate(&module).expect("valid");
-    spv::write_vec(&module, &info, &spv::Options::default(), None).expect("SPIR-V");
+    for (two, filtering) in [(0.0, 0.0), (0.0, 1.0), (0.0, 2.0), (1.0, 3.0)] {
+        let constants = [("two".to_owned(), two), ("filtering".to_owned(), filtering)];
+        let constants = constants.into_iter().collect();
+        let (module, info) =
+            naga::back::pipeline_constants::process_overrides(&module, &info, None, &constants)
+                .expect("constants");
+        in_every_language(&module, &info);
+    }
+    let stages: Vec<_> = module.entry_points.iter().map(|e| e.stage).collect();
+    assert_eq!(
+        stages,
+        [naga::ShaderStage::Vertex, naga::ShaderStage::Fragment]
+    );
+}
+
+fn in_every_language(module: &naga::Module, info: &naga::valid::ModuleInfo) {
+    spv::write_vec(module, info, &spv::Options::default(), None).expect("SPIR-V");
     msl::write_string(
-        &module,
-        &info,
+        module,
+        info,
         &msl::Options::default(),
         &msl::PipelineOptions::default(),
     )
@@ -23,11 +39,6 @@ fn the_picture_shader_is_valid_everywhere() {
     let mut text = String::new();
     let (options, pipeline) = (hlsl::Options::default(), hlsl::PipelineOptions::default());
     hlsl::Writer::new(&mut text, &options, &pipeline)
-        .write(&module, &info, None)
+        .write(module, info, None)
         .expect("HLSL");
-    let stages: Vec<_> = module.entry_points.iter().map(|e| e.stage).collect();
-    assert_eq!(
-        stages,
-        [naga::ShaderStage::Vertex, naga::ShaderStage::Fragment]
-    );
 }

@@ -43,6 +43,33 @@ pub(super) struct Instance {
     pub mix: [f32; 4],
 }
 
+/// How texels become screen pixels; `filtering` in `picture.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Filtering {
+    /// Squares.
+    Texels,
+    /// Linear between them.
+    Linear,
+    /// The mean of several.
+    Mean,
+}
+
+/// The scale of each tile says how.
+const BY_SCALE: u32 = 3;
+
+impl Filtering {
+    const ALL: [Self; 3] = [Self::Texels, Self::Linear, Self::Mean];
+
+    /// At `scale` screen pixels a texel.
+    pub fn at(scale: f32) -> Self {
+        match scale {
+            s if s >= 2.0 => Self::Texels,
+            s if s > 0.9 => Self::Linear,
+            _ => Self::Mean,
+        }
+    }
+}
+
 /// The window's device with what draws pictures on it. Cheap to clone.
 #[derive(Clone)]
 pub struct Gpu(Arc<Inner>);
@@ -52,7 +79,11 @@ struct Inner {
     device: wgpu::Device,
     queue: wgpu::Queue,
     linear_target: bool,
-    pipeline: wgpu::RenderPipeline,
+    /// For one tile, by [`Filtering`].
+    single: [wgpu::RenderPipeline; 3],
+    /// For two tiles.
+    pair: wgpu::RenderPipeline,
+    filling: wgpu::RenderPipeline,
     look_layout: wgpu::BindGroupLayout,
     tile_layout: wgpu::BindGroupLayout,
     sampler: wgpu::Sampler,
@@ -94,7 +125,13 @@ impl Gpu {
                 },
             )],
         );
-        let pipeline = pipeline(device, state.target_format, &look_layout, &tile_layout);
+        let make = |two, filtering| {
+            let layouts = [&look_layout, &tile_layout];
+            pipeline(device, state.target_format, layouts, two, filtering)
+        };
+        let single = Filtering::ALL.map(|f| make(false, f as u32));
+        let pair = make(true, BY_SCALE);
+        let filling = filling(device, state.target_format);
         let sampler = device.create_sampler(&wgpu::SamplerDescriptor {
             label: Some("picture"),
             mag_filter: wgpu::FilterMode::Linear,
@@ -107,7 +144,9 @@ impl Gpu {
             device: device.clone(),
             queue: state.queue.clone(),
             linear_target: state.target_format.is_srgb(),
-            pipeline,
+            single,
+            pair,
+            filling,
             look_layout,
             tile_layout,
             sampler,
@@ -127,8 +166,24 @@ impl Gpu {
         texture(&inner.device, &inner.queue, layout, width, height, texels).1
     }
 
-    pub(super) fn pipeline(&self) -> &wgpu::RenderPipeline {
-        &self.0.pipeline
+    /// What draws one tile.
+    pub(super) fn single(&self, filtering: Filtering) -> &wgpu::RenderPipeline {
+        &self.0.single[filtering as usize]
+    }
+
+    /// What draws two tiles, mixed or their difference.
+    pub(super) fn pair(&self) -> &wgpu::RenderPipeline {
+        &self.0.pair
+    }
+
+    /// What fills an area.
+    pub(super) fn filling(&self) -> &wgpu::RenderPipeline {
+        &self.0.filling
+    }
+
+    /// Whether the target takes linear colours and encodes them by itself.
+    pub(super) fn has_linear_target(&self) -> bool {
+        self.0.linear_target
     }
 
     /// Stands for the second picture where there is none.
@@ -136,10 +191,10 @@ impl Gpu {
         &self.0.nothing
     }
 
-    pub(super) fn instances(&self, instances: &[Instance]) -> wgpu::Buffer {
+    pub(super) fn vertices<T: bytemuck::NoUninit>(&self, vertices: &[T]) -> wgpu::Buffer {
         let descriptor = wgpu::util::BufferInitDescriptor {
-            label: Some("picture rectangles"),
-            contents: bytemuck::cast_slice(instances),
+            label: Some("rectangles"),
+            contents: bytemuck::cast_slice(vertices),
             usage: wgpu::BufferUsages::VERTEX,
         };
         self.0.device.create_buffer_init(&descriptor)
@@ -196,9 +251,14 @@ fn layout(
 fn pipeline(
     device: &wgpu::Device,
     target: wgpu::TextureFormat,
-    look: &wgpu::BindGroupLayout,
-    tile: &wgpu::BindGroupLayout,
+    [look, tile]: [&wgpu::BindGroupLayout; 2],
+    two: bool,
+    filtering: u32,
 ) -> wgpu::RenderPipeline {
+    let constants = [
+        ("two", f64::from(u8::from(two))),
+        ("filtering", f64::from(filtering)),
+    ];
     let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
         label: Some("picture.wgsl"),
         source: wgpu::ShaderSource::Wgsl(include_str!("picture.wgsl").into()),
@@ -227,6 +287,46 @@ fn pipeline(
             topology: wgpu::PrimitiveTopology::TriangleStrip,
             ..Default::default()
         },
+        depth_stencil: None,
+        multisample: wgpu::MultisampleState::default(),
+        fragment: Some(wgpu::FragmentState {
+            module: &module,
+            entry_point: Some("pixel"),
+            targets: &[Some(target.into())],
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants: &constants,
+                ..Default::default()
+            },
+        }),
+        multiview_mask: None,
+        cache: None,
+    })
+}
+
+fn filling(device: &wgpu::Device, target: wgpu::TextureFormat) -> wgpu::RenderPipeline {
+    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+        label: Some("fill.wgsl"),
+        source: wgpu::ShaderSource::Wgsl(include_str!("fill.wgsl").into()),
+    });
+    let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+        label: Some("fill"),
+        bind_group_layouts: &[],
+        immediate_size: 0,
+    });
+    device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
+        label: Some("fill"),
+        layout: Some(&layout),
+        vertex: wgpu::VertexState {
+            module: &module,
+            entry_point: Some("corner"),
+            buffers: &[Some(wgpu::VertexBufferLayout {
+                array_stride: size_of::<[f32; 4]>() as u64,
+                step_mode: wgpu::VertexStepMode::Instance,
+                attributes: &wgpu::vertex_attr_array![0 => Float32x4],
+            })],
+            compilation_options: wgpu::PipelineCompilationOptions::default(),
+        },
+        primitive: wgpu::PrimitiveState::default(),
         depth_stencil: None,
         multisample: wgpu::MultisampleState::default(),
         fragment: Some(wgpu::FragmentState {

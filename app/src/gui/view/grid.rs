@@ -8,6 +8,7 @@ use serpent_engine::image::Picture;
 use super::bar::zoom_label;
 use super::camera::{Camera, Ground};
 use super::candidate::Candidate;
+use super::fill::fill;
 use super::gpu::Gpu;
 use super::keys;
 use super::metrics::{Measured, Meter};
@@ -114,6 +115,18 @@ impl CompareGrid {
         self.measure(self.candidates.len() - 1);
     }
 
+    /// Shows and measures other pixels in a result's place; picked, it stays so.
+    pub fn replace(&mut self, index: usize, view: Arc<PictureView>, detail: &str) {
+        let Some(old) = self.candidates.get(index).map(|c| c.id) else {
+            return;
+        };
+        let id = self.new_id(old);
+        let candidate = &mut self.candidates[index];
+        (candidate.id, candidate.view) = (id, view);
+        detail.clone_into(&mut candidate.detail);
+        self.measure(index);
+    }
+
     /// Takes a result out.
     pub fn remove(&mut self, index: usize) {
         if index < self.candidates.len() {
@@ -162,7 +175,7 @@ impl CompareGrid {
         }
         let room = ui.available_rect_before_wrap();
         ui.allocate_rect(room, Sense::hover());
-        ui.painter().rect_filled(room, 0.0, backdrop(ui));
+        fill(ui, Some(&self.gpu), room, backdrop(ui));
         let Some(first) = self.candidates.first() else {
             let text = "Nothing to compare yet: restore the picture in more than one way.";
             overlay::plate(ui, room.center(), egui::Align2::CENTER_CENTER, text, false);
@@ -337,10 +350,14 @@ impl CompareGrid {
         }
         self.told = Some(self.zoom());
         zoom_label(ui, self.zoom());
-        if ui.button("Fit").on_hover_text("0").clicked() {
+        // What finds no room is left to the keys.
+        if ui.available_width() > 60.0 && ui.button("Fit").on_hover_text("0").clicked() {
             self.fit();
         }
         for (label, zoom, key) in [("100 %", 1.0, "1"), ("200 %", 2.0, "2")] {
+            if ui.available_width() < 84.0 {
+                return;
+            }
             if ui.button(label).on_hover_text(key).clicked() {
                 self.zoom_to(zoom);
             }

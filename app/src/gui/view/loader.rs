@@ -3,6 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use egui::Context;
+use serpent_engine::priority::step_back;
 
 use super::levels::{Key, Levels, Texels};
 
@@ -95,6 +96,7 @@ enum Next {
 }
 
 fn work(mut levels: Levels, shared: &Shared, ctx: &Context) {
+    step_back();
     let deliver = |key: Key, exact: bool, texels: Texels| {
         let mut state = shared.lock();
         state.wants.retain(|w| *w != key || !exact);

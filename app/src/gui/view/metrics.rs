@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use egui::Context;
 use serpent_engine::image::Picture;
 use serpent_engine::metrics::{Protocol, Quality, compare};
+use serpent_engine::priority;
 
 /// How a picture compares with the reference.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -38,7 +39,7 @@ impl Meter {
     pub fn start(ctx: Context) -> Self {
         let (tasks, todo) = channel::<Task>();
         let (done, results) = channel();
-        std::thread::spawn(move || {
+        priority::spawn(move || {
             for task in todo {
                 let compared = compare(
                     &task.reference.to_rgb(),

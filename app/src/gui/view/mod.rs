@@ -7,6 +7,7 @@ mod bar;
 mod camera;
 mod candidate;
 mod colour;
+mod fill;
 mod gpu;
 mod grid;
 mod keys;
@@ -23,6 +24,7 @@ mod viewer;
 
 pub use camera::Camera;
 pub use candidate::Candidate;
+pub use fill::fill;
 pub use gpu::Gpu;
 pub use grid::CompareGrid;
 pub use keys::{GRID_KEYS, KEYS};

@@ -4,7 +4,7 @@ use eframe::egui_wgpu::{self, CallbackTrait, wgpu};
 use egui::{PaintCallbackInfo, Rect, Ui, pos2};
 
 use super::camera::Ground;
-use super::gpu::{Gpu, Instance, Look};
+use super::gpu::{Filtering, Gpu, Instance, Look};
 use super::picture_view::{Patch, PictureView};
 
 /// A picture over part of the first one's ground.
@@ -108,7 +108,7 @@ pub(super) fn paint(ui: &Ui, gpu: &Gpu, viewport: &Viewport, tone: Tone, panes: 
     let mut instances = Vec::new();
     let mut tiles = Vec::new();
     for pane in panes {
-        pane.draw(gpu, viewport.size, |instance, first, second| {
+        pane.draw(viewport.size, |instance, first, second| {
             instances.push(instance);
             tiles.push((first, second));
         });
@@ -131,7 +131,8 @@ pub(super) fn paint(ui: &Ui, gpu: &Gpu, viewport: &Viewport, tone: Tone, panes: 
     });
     let callback = Callback {
         gpu: gpu.clone(),
-        instances: gpu.instances(&instances),
+        filterings: instances.iter().map(|i| Filtering::at(i.mix[2])).collect(),
+        instances: gpu.vertices(&instances),
         look,
         tiles,
     };
@@ -145,7 +146,9 @@ struct Callback {
     gpu: Gpu,
     instances: wgpu::Buffer,
     look: wgpu::BindGroup,
-    tiles: Vec<(wgpu::BindGroup, wgpu::BindGroup)>,
+    tiles: Vec<(wgpu::BindGroup, Option<wgpu::BindGroup>)>,
+    /// Of each rectangle's first tile.
+    filterings: Vec<Filtering>,
 }
 
 impl CallbackTrait for Callback {
@@ -155,12 +158,16 @@ impl CallbackTrait for Callback {
         pass: &mut wgpu::RenderPass<'static>,
         _resources: &egui_wgpu::CallbackResources,
     ) {
-        pass.set_pipeline(self.gpu.pipeline());
         pass.set_bind_group(0, &self.look, &[]);
         pass.set_vertex_buffer(0, self.instances.slice(..));
-        for (i, (first, second)) in (0u32..).zip(&self.tiles) {
+        let all = self.tiles.iter().zip(&self.filterings);
+        for (i, ((first, second), filtering)) in (0u32..).zip(all) {
+            pass.set_pipeline(match second {
+                Some(_) => self.gpu.pair(),
+                None => self.gpu.single(*filtering),
+            });
             pass.set_bind_group(1, first, &[]);
-            pass.set_bind_group(2, second, &[]);
+            pass.set_bind_group(2, second.as_ref().unwrap_or(self.gpu.nothing()), &[]);
             pass.draw(0..4, i..i + 1);
         }
     }
@@ -170,9 +177,8 @@ impl Pane<'_> {
     /// Gives every rectangle with its tiles to `add`, lower ones first.
     fn draw(
         &self,
-        gpu: &Gpu,
         viewport: [f64; 2],
-        mut add: impl FnMut(Instance, wgpu::BindGroup, wgpu::BindGroup),
+        mut add: impl FnMut(Instance, wgpu::BindGroup, Option<wgpu::BindGroup>),
     ) {
         let [width, height] = self.first.size();
         let clip = intersect(self.clip, [0.0, 0.0, viewport[0], viewport[1]]);
@@ -188,7 +194,7 @@ impl Pane<'_> {
             for patch in &first {
                 let mut instance = self.instance(patch.area, clip, 0.0);
                 self.texels(&mut instance, patch, None);
-                add(instance, patch.tile.clone(), gpu.nothing().clone());
+                add(instance, patch.tile.clone(), None);
             }
         }
         for over in &self.over {
@@ -202,7 +208,7 @@ impl Pane<'_> {
         seen: [f64; 4],
         clip: [f64; 4],
         first: &[Patch],
-        add: &mut impl FnMut(Instance, wgpu::BindGroup, wgpu::BindGroup),
+        add: &mut impl FnMut(Instance, wgpu::BindGroup, Option<wgpu::BindGroup>),
     ) {
         let seen = intersect(seen, over.place);
         if is_empty(seen) {
@@ -215,6 +221,14 @@ impl Pane<'_> {
             .cover(stretch.to_own(seen), self.ground.scale / stretch.ratio[0]);
         for b in &second {
             let ground = stretch.to_first(b.area);
+            if over.share >= 1.0 && !self.difference {
+                // Nothing of what is below is seen.
+                let area = intersect(ground, over.place);
+                let mut instance = self.instance(area, clip, 1.0);
+                self.own_texels(&mut instance, b, &stretch);
+                add(instance, b.tile.clone(), None);
+                continue;
+            }
             for a in first {
                 let area = intersect(intersect(a.area, ground), over.place);
                 if is_empty(area) {
@@ -222,7 +236,7 @@ impl Pane<'_> {
                 }
                 let mut instance = self.instance(area, clip, over.share);
                 self.texels(&mut instance, a, Some((b, &stretch)));
-                add(instance, a.tile.clone(), b.tile.clone());
+                add(instance, a.tile.clone(), Some(b.tile.clone()));
             }
         }
     }
@@ -236,6 +250,12 @@ impl Pane<'_> {
             mix: [share, f32::from(u8::from(self.difference)), 1.0, 1.0],
             ..Default::default()
         }
+    }
+
+    /// As [`Pane::texels`], of a picture over the first one that stands alone.
+    fn own_texels(&self, instance: &mut Instance, b: &Patch, stretch: &Stretch) {
+        self.texels(instance, b, Some((b, stretch)));
+        (instance.first, instance.mix[2]) = (instance.second, instance.mix[3]);
     }
 
     /// The texels at the rectangle's edges.

@@ -11,6 +11,13 @@
 // Texels are sRGB-encoded with the opacity multiplied in. Mixing and differences work on the
 // encoded values, as the restored file does. The target is sRGB-encoded too, unless `linear`.
 
+// Which of the pipelines this is: those of a single tile do without the other's work, which
+// counts where the processor draws.
+// Two pictures mixed, or their difference; else the first tile alone.
+override two: bool = true;
+// How texels become pixels: 0 squares, 1 linear, 2 the mean of several, 3 as the scale says.
+override filtering: u32 = 3u;
+
 struct Look {
     // Size of the viewport in screen pixels.
     viewport: vec2<f32>,
@@ -68,13 +75,13 @@ fn pick(corners: vec4<f32>, right: bool, bottom: bool) -> vec2<f32> {
 // The tile's colour at a texel position, `scale` screen pixels a texel.
 fn colour(tile: texture_2d<f32>, at: vec2<f32>, scale: f32) -> vec4<f32> {
     let size = vec2<f32>(textureDimensions(tile));
-    if scale >= 2.0 {
+    if filtering == 0u || (filtering == 3u && scale >= 2.0) {
         // Texels stay squares; only the screen pixel on an edge between two is mixed.
         let edge = floor(at + 0.5);
         let inside = clamp((at - edge) * scale, vec2(-0.5), vec2(0.5));
         return textureSampleLevel(tile, smooth_sampler, (edge + inside) / size, 0.0);
     }
-    if scale > 0.9 {
+    if filtering == 1u || (filtering == 3u && scale > 0.9) {
         return textureSampleLevel(tile, smooth_sampler, at / size, 0.0);
     }
     // A screen pixel covers up to 2 x 2 texels: the mean of four places in it.
@@ -114,20 +121,15 @@ fn decoded(c: vec3<f32>) -> vec3<f32> {
 
 @fragment
 fn pixel(in: Fragment) -> @location(0) vec4<f32> {
-    let share = in.mix.x;
-    let difference = in.mix.y > 0.5;
-    var a = vec3(0.0);
-    var b = vec3(0.0);
-    if difference || share < 1.0 {
-        a = on_paper(colour(first_tile, in.first, in.mix.z), in.position.xy);
-    }
-    if share > 0.0 {
-        b = on_paper(colour(second_tile, in.second, in.mix.w), in.position.xy);
-    }
-    let mixed = mix(a, b, share);
-    var shown = mixed;
-    if difference {
-        shown = abs(mixed - a);
+    let difference = two && in.mix.y > 0.5;
+    var shown = on_paper(colour(first_tile, in.first, in.mix.z), in.position.xy);
+    if two {
+        let a = shown;
+        let b = on_paper(colour(second_tile, in.second, in.mix.w), in.position.xy);
+        shown = mix(a, b, in.mix.x);
+        if difference {
+            shown = abs(shown - a);
+        }
     }
     if look.channel > 0u {
         shown = vec3(shown[look.channel - 1u]);

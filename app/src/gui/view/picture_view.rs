@@ -100,7 +100,7 @@ impl PictureView {
     }
 
     /// Whether nothing of it can be drawn yet.
-    pub(super) fn is_blank(&self) -> bool {
+    pub fn is_blank(&self) -> bool {
         self.with(|r| r.tiles.is_empty())
     }
 

@@ -3,6 +3,7 @@
 use egui::{Color32, Rect, Sense, Ui, pos2, vec2};
 
 use super::camera::{Camera, Ground};
+use super::fill::fill;
 use super::paint::{Pane, Tone, Viewport, paint};
 use super::scene::{Channel, Mode, Scene, Seen};
 use super::steer::{Sizes, Wish, steer};
@@ -92,7 +93,7 @@ impl Viewer {
             "Picture".to_owned()
         };
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &label));
-        ui.painter().rect_filled(view, 0.0, backdrop(ui));
+        fill(ui, Some(scene.before.gpu()), view, backdrop(ui));
 
         let viewport = Viewport::new(ui, view);
         keys::follow(self, ui, &response, scene);
