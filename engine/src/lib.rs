@@ -10,6 +10,8 @@
 pub mod backend;
 pub mod bench;
 pub mod checkpoint;
+pub mod classical;
+pub mod estimate;
 pub mod files;
 pub mod graph;
 pub mod image;

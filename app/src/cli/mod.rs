@@ -3,6 +3,7 @@
 //! Results go to standard output, everything else to standard error. Exit codes:
 //! 0 all done, 1 the command makes no sense, 2 some files failed, 130 interrupted.
 
+mod auto;
 mod batch;
 mod bench;
 mod bench_markdown;
@@ -13,8 +14,8 @@ mod compare;
 mod degrade;
 mod devices;
 mod eval;
-mod eval_task;
 mod models;
+mod models_card;
 mod report;
 mod restore;
 mod restore_plan;
@@ -82,12 +83,12 @@ struct Cli {
 enum Command {
     Restore(restore::RestoreArgs),
     Eval(eval::EvalArgs),
+    Auto(auto::AutoArgs),
     Degrade(degrade::DegradeArgs),
     Compare(compare::CompareArgs),
     Train(train::TrainArgs),
     Bench(bench::BenchArgs),
-    /// List the models
-    Models,
+    Models(models::ModelsArgs),
     /// List the devices pictures can be restored on
     Devices,
 }
@@ -124,11 +125,12 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         None => return window(cli),
         Some(Command::Restore(args)) => restore::run(args, global)?.into(),
         Some(Command::Eval(args)) => eval::run(args, global)?.into(),
+        Some(Command::Auto(args)) => auto::run(args, global)?.into(),
         Some(Command::Degrade(args)) => degrade::run(args, global)?.into(),
         Some(Command::Compare(args)) => compare::run(args, global)?.into(),
         Some(Command::Train(args)) => return train::run(args, global),
         Some(Command::Bench(args)) => bench::run(args, global)?.into(),
-        Some(Command::Models) => models::run(global)?.into(),
+        Some(Command::Models(args)) => models::run(args, global)?.into(),
         Some(Command::Devices) => devices::run(global)?.into(),
     })
 }

@@ -1,13 +1,30 @@
 //! `serpent models`: what can be named after `-m`.
 
+use std::path::PathBuf;
+
 use serde_json::json;
 use serpent_engine::checkpoint::Checkpoint;
 
 use super::common::{Global, Outcome, library};
+use super::models_card;
 use super::table::table;
 
+/// List the models, or write their cards
+#[derive(Debug, clap::Args)]
+pub(super) struct ModelsArgs {
+    /// Write the page of each of these models beside its file, from its metadata and models/results.json
+    #[arg(long, value_name = "MODEL", num_args = 1..)]
+    card: Vec<String>,
+    /// A clean picture whose middle is degraded, restored and shown on the card
+    #[arg(long, requires = "card", value_name = "PICTURE")]
+    sample: Option<PathBuf>,
+}
+
 /// Runs the command.
-pub(super) fn run(global: &Global) -> anyhow::Result<Outcome> {
+pub(super) fn run(args: &ModelsArgs, global: &Global) -> anyhow::Result<Outcome> {
+    if !args.card.is_empty() {
+        return models_card::run(&args.card, args.sample.as_deref(), global);
+    }
     let library = library();
     let chosen = library.default_model().ok();
     let (mut rows, mut lines, mut broken) = (Vec::new(), Vec::new(), false);

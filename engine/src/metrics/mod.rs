@@ -5,12 +5,14 @@
 //! [`compare`] applies a [`Protocol`] to two pictures; the functions under it
 //! work on plain slices.
 
+mod chart;
 mod psnr;
 mod ssim;
 
 #[cfg(test)]
 mod tests;
 
+pub use chart::{ChartError, Point, quality_for_cost};
 pub use psnr::{luma, mse, psnr};
 pub use ssim::{WINDOW, ssim};
 

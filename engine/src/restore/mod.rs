@@ -6,11 +6,11 @@
 pub mod batch;
 mod device;
 mod engine;
+mod ensemble;
 mod error;
 mod estimate;
 mod memory;
 mod models;
-mod noise;
 mod pause;
 mod preset;
 mod region;
@@ -23,13 +23,13 @@ mod stages;
 mod tests;
 pub mod tiles;
 
+pub use crate::estimate::white_noise as estimate_noise;
 pub use device::{Device, DeviceChoice, DeviceSetup};
 pub use engine::{Engine, Event, Job, JobHandle, Source};
 pub use error::RestoreError;
 pub use estimate::{Estimate, Estimator};
 pub use memory::{activation_bytes, bytes_per_pixel};
 pub use models::{ModelEntry, ModelError, ModelLibrary};
-pub use noise::estimate_noise;
 pub use preset::{Preset, PresetError, PresetLibrary};
 pub use region::Region;
 pub use restorer::{MEMORY_BUDGET, Options, Restored, Restorer, blend};

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::RestoreError;
 use super::device::Device;
-use super::noise::estimate_noise;
+use super::ensemble::{TURNS, turned, turned_back};
 use super::region::Region;
 use super::runner::{Input, Monitor, Runner};
 use super::tiles::TilePlan;
 use crate::backend::BackendError;
 use crate::checkpoint::Checkpoint;
+use crate::estimate::white_noise;
 use crate::image::resize::{Factor, bicubic};
 use crate::image::{Picture, Rgb32};
 
@@ -34,6 +35,9 @@ pub struct Options {
     pub noise: Option<f32>,
     /// Bytes that the intermediates of one tile may take.
     pub memory: u64,
+    /// Restore all eight turns of the picture and take the mean: a little better, eight times the
+    /// time.
+    pub ensemble: bool,
 }
 
 impl Default for Options {
@@ -44,6 +48,7 @@ impl Default for Options {
             strength: 1.0,
             noise: None,
             memory: MEMORY_BUDGET,
+            ensemble: false,
         }
     }
 }
@@ -139,7 +144,10 @@ impl Restorer {
             return Err(RestoreError::Input);
         }
         let mut notes = Vec::new();
-        let (output, device) = self.network(&rgb, options, monitor, &mut notes)?;
+        let (output, device) = match options.ensemble {
+            true => self.ensemble(&rgb, options, monitor, &mut notes)?,
+            false => self.network(&rgb, options, monitor, &mut notes)?,
+        };
         let scale = self.checkpoint.config.scale;
         let restored = picture.with_pixels(&Rgb32::new(
             rgb.width() * scale,
@@ -181,6 +189,38 @@ impl Restorer {
         let mut restored = self.restore(&cut.cut(picture)?, &options, monitor)?;
         restored.picture = region.inside(&cut, scale).cut(&restored.picture)?;
         Ok(restored)
+    }
+
+    /// The mean of the network's outputs for the eight turns of the picture.
+    fn ensemble(
+        &mut self,
+        rgb: &Rgb32,
+        options: &Options,
+        monitor: &mut Monitor<'_>,
+        notes: &mut Vec<String>,
+    ) -> Result<(Vec<f32>, String), RestoreError> {
+        let mut sum = Vec::new();
+        let mut made_on = String::new();
+        for turn in 0..TURNS {
+            let input = turned(rgb, turn);
+            let before = usize::from(turn);
+            let mut part = |done, total| monitor(before * total + done, total * usize::from(TURNS));
+            let mut said = Vec::new();
+            let (output, device) = self.network(&input, options, &mut part, &mut said)?;
+            said.retain(|note| !notes.contains(note));
+            notes.append(&mut said);
+            made_on = device;
+            let scale = self.checkpoint.config.scale;
+            let (width, height) = (input.width() * scale, input.height() * scale);
+            let output = turned_back(&Rgb32::new(width, height, output)?, turn).into_samples();
+            match sum.is_empty() {
+                true => sum = output,
+                false => sum.iter_mut().zip(&output).for_each(|(s, o)| *s += o),
+            }
+        }
+        let share = 1.0 / f32::from(TURNS);
+        sum.iter_mut().for_each(|s| *s *= share);
+        Ok((sum, made_on))
     }
 
     /// The network's output for the whole picture, clipped to [0, 1], and the device it comes from.
@@ -338,14 +378,14 @@ fn fallback(error: RestoreError) -> Result<Fallback, RestoreError> {
 fn noise_of(picture: &Picture) -> f32 {
     let (width, height) = (picture.width(), picture.height());
     let channels = picture.colour().channels();
-    estimate_noise(picture.samples(), width, height, channels).clamp(0.0, 1.0)
+    white_noise(picture.samples(), width, height, channels).clamp(0.0, 1.0)
 }
 
 /// Adds the noise level as a fourth channel.
 fn with_noise_map(rgb: &Rgb32, noise: Option<f32>) -> Vec<f32> {
     let samples = rgb.samples();
-    let noise = noise
-        .unwrap_or_else(|| estimate_noise(samples, rgb.width(), rgb.height(), 3).clamp(0.0, 1.0));
+    let noise =
+        noise.unwrap_or_else(|| white_noise(samples, rgb.width(), rgb.height(), 3).clamp(0.0, 1.0));
     samples
         .as_chunks::<3>()
         .0

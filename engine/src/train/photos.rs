@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use walkdir::WalkDir;
 
 use super::TrainError;
+use super::held_out::held_out;
 use crate::image::{Format, Picture};
 
 /// A decoded photograph.
@@ -29,7 +30,8 @@ pub struct Photos {
 }
 
 impl Photos {
-    /// Decodes every photograph under `folders` on all cores; those with a side below `least` are left out.
+    /// Decodes every photograph under `folders` on all cores; those with a side below `least`
+    /// and pictures of the test sets are left out.
     ///
     /// # Errors
     /// [`TrainError::Data`] when a folder cannot be read or nothing usable is found.
@@ -89,9 +91,9 @@ fn decode(path: &Path, least: usize) -> Result<Photo, String> {
             "{width} × {height} pixels, a crop needs {least} on each side"
         ));
     }
-    Ok(Photo {
-        width,
-        height,
-        rgb: picture.to_rgb().to_bytes(),
-    })
+    let rgb = picture.to_rgb().to_bytes();
+    if let Some(reason) = held_out(path, &rgb, width) {
+        return Err(reason);
+    }
+    Ok(Photo { width, height, rgb })
 }

@@ -157,7 +157,7 @@ fn bounds(points: &[(f64, f64)]) -> (f64, f64) {
 }
 
 /// The plotting library has no font of its own, and a machine may have none.
-fn register_font() {
+pub(crate) fn register_font() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let font = epaint_default_fonts::UBUNTU_LIGHT;

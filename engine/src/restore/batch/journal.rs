@@ -65,6 +65,9 @@ pub fn settings_of(model: &Checkpoint, options: &Options, save: &SaveOptions) ->
         options.strength, options.tile, options.noise, save.quality
     );
     hash.update(rest.as_bytes());
+    if options.ensemble {
+        hash.update(b" ensemble");
+    }
     let digest = hash.finalize();
     digest[..16].iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -5,7 +5,7 @@ use crate::image::Rgb32;
 use crate::image::resize::mirror;
 
 /// Convolves rows and columns with the same symmetric filter of odd length.
-pub(super) fn separable(image: &Rgb32, taps: &[f32]) -> Rgb32 {
+pub(crate) fn separable(image: &Rgb32, taps: &[f32]) -> Rgb32 {
     let radius = taps.len() / 2;
     if radius == 0 {
         return image.clone();

@@ -29,6 +29,7 @@ mod published;
 mod tests;
 
 pub use apply::apply_all;
+pub(crate) use blur::separable;
 pub use random::{Purpose, rng};
 pub use range::Range;
 pub use sensor::Sensor;

@@ -122,7 +122,7 @@ fn demosaiced(
         0 => [here, (sides + ends) / 2.0, corners()],
         2 => [corners(), (sides + ends) / 2.0, here],
         // Green in a red row has red beside it, in a blue row above and below.
-        _ if (y + phase[0]) % 2 == 0 => [sides, here, ends],
+        _ if (y + phase[0]).is_multiple_of(2) => [sides, here, ends],
         _ => [ends, here, sides],
     }
 }

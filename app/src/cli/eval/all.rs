@@ -1,0 +1,353 @@
+//! `serpent eval --all`: every table that a model and a test set are there for.
+//!
+//! Figures are kept in `models/results.json`, saved after each, so that a run can be cut off and
+//! gone on with; tables are made from that file alone.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use rayon::prelude::*;
+use serpent_engine::checkpoint::Checkpoint;
+use serpent_engine::classical::{Blur, restore, tune};
+use serpent_engine::image::{Picture, Rgb32};
+use serpent_engine::metrics::{Point, compare, quality_for_cost};
+use serpent_engine::train::degrade::{Purpose, apply_all, rng};
+
+use super::super::common::{Global, Outcome, library};
+use super::EvalArgs;
+use super::bench::{Bench, Way, eight_bits, pictures, untreated};
+use super::results::{Entry, Measured, Published, Results, models_folder};
+use super::tables::{all, between_markers, limit, markdown};
+use super::task::EvalTask;
+
+/// Side of the middle of each validation picture that classical methods are tuned on.
+const TUNED_ON: usize = 256;
+
+/// Options of `--all`.
+#[derive(Debug, clap::Args)]
+pub(super) struct AllArgs {
+    /// Measure every model on every test set it has a table for, then print the tables
+    #[arg(long)]
+    all: bool,
+    /// Print the tables of what is already measured
+    #[arg(long)]
+    tables: bool,
+    /// With --all: folder of the test sets CBSD68, BSD100, Set5, Classic5, LIVE1 [default: SERPENT_TEST_SETS]
+    #[arg(long, value_name = "FOLDER")]
+    test_sets: Option<PathBuf>,
+    /// With --all: folder of pictures that classical methods are tuned on; without it they are left out
+    #[arg(long, value_name = "FOLDER")]
+    validation: Option<PathBuf>,
+    /// Measure again what is already measured
+    #[arg(long, requires = "all")]
+    again: bool,
+    /// Write the tables into this page, between its markers
+    #[arg(long, value_name = "PAGE")]
+    write: Option<PathBuf>,
+    /// Draw PSNR against cost at 256 × 256 (CBSD68, σ 25) into this PNG
+    #[arg(long, value_name = "PNG")]
+    plot: Option<PathBuf>,
+    /// File of measured figures [default: models/results.json of the source tree]
+    #[arg(long, value_name = "JSON")]
+    results: Option<PathBuf>,
+}
+
+impl AllArgs {
+    /// Whether tables are asked for instead of one model's figures.
+    pub fn wanted(&self) -> bool {
+        self.all || self.tables
+    }
+}
+
+/// Measures what is not measured yet, then prints and writes the tables.
+pub(super) fn run(args: &EvalArgs, global: &Global) -> anyhow::Result<Outcome> {
+    let options = &args.all;
+    let default = models_folder().join("results.json");
+    let path = options.results.clone().unwrap_or(default);
+    let mut results = Results::load(&path)?;
+    let mut outcome = Outcome::Done;
+    if options.all {
+        let said = options.test_sets.clone();
+        let Some(sets) = said.or_else(|| std::env::var_os("SERPENT_TEST_SETS").map(PathBuf::from))
+        else {
+            bail!("name the folder of the test sets with --test-sets or SERPENT_TEST_SETS");
+        };
+        outcome = measure(args, global, &sets, &mut results, &path)?;
+    }
+    let published = Published::load()?;
+    let text = markdown(&results, &published, None);
+    if let Some(page) = &options.write {
+        let old = std::fs::read_to_string(page).with_context(|| page.display().to_string())?;
+        let new = between_markers(&old, &text).with_context(|| page.display().to_string())?;
+        std::fs::write(page, new).with_context(|| page.display().to_string())?;
+    }
+    if let Some(plot) = &options.plot {
+        draw(plot, &results, &published)?;
+    }
+    match global.json {
+        true => println!("{}", serde_json::to_string_pretty(&results)?),
+        false => global.say(&text),
+    }
+    Ok(outcome)
+}
+
+/// Quality for its cost: what is published and ours.
+fn draw(path: &Path, results: &Results, published: &Published) -> anyhow::Result<()> {
+    let (set, level) = ("CBSD68", 25.0);
+    let mut points: Vec<Point> = published
+        .methods
+        .iter()
+        .filter(|m| m.task == EvalTask::Denoise)
+        .filter_map(|m| {
+            Some(Point {
+                label: m.name.clone(),
+                cost: m.gmac?,
+                quality: m.psnr(set, level)?,
+                ours: false,
+            })
+        })
+        .collect();
+    for (name, model) in &results.models {
+        let figure = results.entries.iter().find(|e| {
+            let here = (e.task, e.set.as_str(), e.level) == (EvalTask::Denoise, set, level);
+            here && e.method == *name && !e.ensemble && e.told == model.noise_map
+        });
+        points.extend(figure.map(|e| Point {
+            label: format!("Serpent, {name}"),
+            cost: model.gmac,
+            quality: e.psnr,
+            ours: true,
+        }));
+    }
+    let axes = ["GMAC at 256 × 256 (scans apart)", "PSNR in dB"];
+    let title = "Colour denoising of CBSD68, noise of σ 25: quality for its cost";
+    Ok(quality_for_cost(path, title, axes, &points)?)
+}
+
+/// Something to measure.
+struct Piece {
+    model: Arc<Checkpoint>,
+    way: Way,
+    folder: PathBuf,
+    /// The figure, but for its values.
+    entry: Entry,
+}
+
+fn measure(
+    args: &EvalArgs,
+    global: &Global,
+    sets: &Path,
+    results: &mut Results,
+    path: &Path,
+) -> anyhow::Result<Outcome> {
+    let pieces = pieces(args, sets, results)?;
+    let taken = |p: &Piece| args.limit.or(limit(p.entry.task));
+    let counts = pieces
+        .iter()
+        .map(|p| Ok(pictures(&p.folder, taken(p))?.len()));
+    let total = counts.sum::<anyhow::Result<usize>>()?;
+    let mut bench = Bench::start(global, total)?;
+    for piece in pieces {
+        let pictures = pictures(&piece.folder, taken(&piece))?;
+        let mut entry = piece.entry;
+        bench.set(piece.model, entry.task, piece.way);
+        let Some(figures) = bench.figures(&piece.folder, &pictures, entry.level)? else {
+            return Ok(Outcome::Interrupted);
+        };
+        let (Some(input_psnr), Some(psnr)) = (figures.input_psnr, figures.psnr) else {
+            bail!("{}: no picture could be measured", piece.folder.display());
+        };
+        entry.pictures = figures.pictures;
+        entry.input_psnr = input_psnr;
+        entry.psnr = psnr;
+        entry.ssim = figures.ssim;
+        entry.device = bench.device.clone();
+        results.take(entry);
+        results.save(path)?;
+    }
+    drop(bench);
+    if let Some(validation) = &args.all.validation {
+        classical(args, sets, validation, results)?;
+        results.save(path)?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// What is to be measured of our models.
+fn pieces(args: &EvalArgs, sets: &Path, results: &mut Results) -> anyhow::Result<Vec<Piece>> {
+    let library = library();
+    let mut pieces = Vec::new();
+    for found in library.list() {
+        if args.model.as_ref().is_some_and(|m| *m != found.name) {
+            continue;
+        }
+        let model = Arc::new(Checkpoint::load(&found.path)?);
+        let measured = Measured::of(&model, &found.path)?;
+        let told: &[bool] = if measured.noise_map {
+            &[true, false]
+        } else {
+            &[false]
+        };
+        let before = pieces.len();
+        for table in all().iter().filter(|t| t.task == EvalTask::of(&model)) {
+            for &(set, level) in &table.columns {
+                let folder = sets.join(set);
+                let fits =
+                    table.task != EvalTask::SuperResolve || model.config.scale as f32 == level;
+                if !fits || !folder.is_dir() {
+                    continue;
+                }
+                for &told in told {
+                    let entry = Entry {
+                        method: found.name.clone(),
+                        task: table.task,
+                        set: set.to_owned(),
+                        level,
+                        told,
+                        ensemble: args.ensemble,
+                        setting: None,
+                        pictures: 0,
+                        input_psnr: 0.0,
+                        psnr: 0.0,
+                        ssim: None,
+                        device: String::new(),
+                    };
+                    let way = Way {
+                        seed: args.seed,
+                        tile: args.tile,
+                        ensemble: args.ensemble,
+                        told,
+                        verbose: false,
+                    };
+                    pieces.push(Piece {
+                        model: model.clone(),
+                        way,
+                        folder: folder.clone(),
+                        entry,
+                    });
+                }
+            }
+        }
+        if pieces.len() > before {
+            results.take_model(&found.name, measured);
+        }
+    }
+    pieces.retain(|p| args.all.again || !results.has(&p.entry));
+    Ok(pieces)
+}
+
+/// Wiener and Richardson–Lucy with the kernel known, each with the best setting of the validation
+/// pictures at that blur.
+fn classical(
+    args: &EvalArgs,
+    sets: &Path,
+    validation: &Path,
+    results: &mut Results,
+) -> anyhow::Result<()> {
+    let task = EvalTask::Deblur;
+    for table in all().iter().filter(|t| t.task == task) {
+        for &(set, level) in &table.columns {
+            let folder = sets.join(set);
+            let done = results
+                .entries
+                .iter()
+                .any(|e| e.setting.is_some() && e.set == set && e.level == level);
+            if !folder.is_dir() || done && !args.all.again {
+                continue;
+            }
+            let blur = Blur::gaussian(level);
+            let tuning = pairs(validation, None, 1, level, Some(TUNED_ON))?;
+            let tuning: Vec<(Rgb32, Rgb32)> =
+                tuning.into_iter().map(|p| (p.clean, p.blurred)).collect();
+            let tuned = tune(&tuning, &blur);
+            let test = pairs(&folder, args.limit.or(limit(task)), args.seed, level, None)?;
+            for (method, setting) in [
+                ("Wiener filter, kernel known", tuned.wiener.0),
+                ("Richardson–Lucy, kernel known", tuned.richardson_lucy.0),
+            ] {
+                let scores: Vec<(f64, f64)> = test
+                    .par_iter()
+                    .map(|p| {
+                        let out = restore(&p.blurred, &blur, setting);
+                        let quality = compare(&p.clean, &out, task.protocol(level))?;
+                        Ok((quality.psnr, quality.ssim.unwrap_or(0.0)))
+                    })
+                    .collect::<anyhow::Result<_>>()?;
+                let mean = |of: &dyn Fn(usize) -> f64| {
+                    (0..test.len()).map(of).sum::<f64>() / test.len() as f64
+                };
+                results.take(Entry {
+                    method: method.to_owned(),
+                    task,
+                    set: set.to_owned(),
+                    level,
+                    told: false,
+                    ensemble: false,
+                    setting: Some(setting.to_string()),
+                    pictures: test.len(),
+                    input_psnr: mean(&|i| test[i].input_psnr),
+                    psnr: mean(&|i| scores[i].0),
+                    ssim: Some(mean(&|i| scores[i].1)),
+                    device: "CPU".to_owned(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A clean picture and the blurred one.
+struct Pair {
+    clean: Rgb32,
+    blurred: Rgb32,
+    input_psnr: f64,
+}
+
+fn pairs(
+    folder: &Path,
+    limit: Option<usize>,
+    seed: u64,
+    level: f32,
+    side: Option<usize>,
+) -> anyhow::Result<Vec<Pair>> {
+    let task = EvalTask::Deblur;
+    let paths = pictures(folder, limit)?;
+    paths
+        .into_iter()
+        .enumerate()
+        .map(|(index, path)| {
+            let picture = Picture::open(&path)?;
+            let whole = eight_bits(&picture.to_rgb(), 1)?;
+            let clean = match side {
+                Some(side) => middle(&whole, side)?,
+                None => whole,
+            };
+            let mut random = rng(seed, 0, index as u64, Purpose::Evaluation);
+            let blurred = apply_all(&task.degradations(level), &clean, &mut random)?.image;
+            let seen = picture.with_pixels(&blurred);
+            let input_psnr = match side {
+                Some(_) => 0.0,
+                None => untreated(task, &clean, &seen, level)?,
+            };
+            Ok(Pair {
+                clean,
+                blurred,
+                input_psnr,
+            })
+        })
+        .collect()
+}
+
+/// The middle of a picture, at most `side` pixels a side.
+fn middle(picture: &Rgb32, side: usize) -> anyhow::Result<Rgb32> {
+    let (width, height) = (picture.width().min(side), picture.height().min(side));
+    let (x, y) = (
+        (picture.width() - width) / 2,
+        (picture.height() - height) / 2,
+    );
+    let rows = picture.samples().chunks_exact(picture.width() * 3);
+    let rows = rows.skip(y).take(height);
+    let samples = rows.flat_map(|row| &row[x * 3..(x + width) * 3]).copied();
+    Ok(Rgb32::new(width, height, samples.collect())?)
+}
