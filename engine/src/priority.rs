@@ -6,9 +6,9 @@ use std::thread::JoinHandle;
 
 use thread_priority::{ThreadPriority, ThreadPriorityValue, set_current_thread_priority};
 
-/// Below normal: niceness 10 on Linux, a tenth of the window's weight where both want the
-/// processor; "below normal" on Windows.
-const BEHIND: u8 = 23;
+/// Below normal: niceness 13 on Linux, a twentieth of the window's weight where both want the
+/// processor; "lowest", the step below "below normal", on Windows.
+const BEHIND: u8 = 13;
 
 /// Whether this process has a window.
 static WINDOW: AtomicBool = AtomicBool::new(false);
