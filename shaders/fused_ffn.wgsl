@@ -23,17 +23,7 @@ fn gelu4(v: vec4<f32>) -> vec4<f32> {
     return vec4<f32>(gelu(v.x), gelu(v.y), gelu(v.z), gelu(v.w));
 }
 
-@compute @workgroup_size(128)
-fn main(
-    @builtin(workgroup_id) id: vec3<u32>,
-    @builtin(num_workgroups) num: vec3<u32>,
-    @builtin(local_invocation_index) thread: u32,
-) {
-    // Not folded(): naga takes the result of a function for non-uniform.
-    let tile = id.y * num.x + id.x;
-    if tile >= params.batch * params.tiles_x * params.tiles_y {
-        return;
-    }
+#include fused_main
     normalise(tile, thread);
     workgroupBarrier();
 #include fused_sums

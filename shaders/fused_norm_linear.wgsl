@@ -20,17 +20,7 @@ fn emit(pixel: u32, quad: u32, sum: vec4<f32>) {
 #endif
 }
 
-@compute @workgroup_size(128)
-fn main(
-    @builtin(workgroup_id) id: vec3<u32>,
-    @builtin(num_workgroups) num: vec3<u32>,
-    @builtin(local_invocation_index) thread: u32,
-) {
-    // Not folded(): naga takes the result of a function for non-uniform.
-    let tile = id.y * num.x + id.x;
-    if tile >= params.batch * params.tiles_x * params.tiles_y {
-        return;
-    }
+#include fused_main
     normalise(tile, thread);
     workgroupBarrier();
 #include fused_sums

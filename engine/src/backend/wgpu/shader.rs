@@ -95,6 +95,7 @@ const SHARED: &[(&str, &str)] = shaders!("shared/":
     "fused_columns",
     "fused_conv",
     "fused_in",
+    "fused_main",
     "fused_out",
     "fused_store",
     "fused_sums",
