@@ -5,10 +5,8 @@
 //!
 //! - LayerNorm → Linear → DepthwiseGeluGate → Linear + residual becomes FusedFfn,
 //! - LayerNorm → Linear → DepthwiseConv3x3 + SiLU → Linear becomes FusedScanInput,
-//! - LayerNorm → Linear, with LayerNormSiluGate → Linear + residual, becomes FusedScanOutput.
-//!
-//! - LayerNorm → Linear elsewhere, and SpaceToDepth before it, becomes FusedNormLinear.
-//!
+//! - LayerNorm → Linear, with LayerNormSiluGate → Linear + residual, becomes FusedScanOutput,
+//! - LayerNorm → Linear elsewhere, and SpaceToDepth before it, becomes FusedNormLinear,
 //! - DepthToSpace → ConcatChannels → Linear → LayerNorm becomes FusedExpand.
 //!
 //! The two halves around a scan share a LayerNorm; each computes it for itself.

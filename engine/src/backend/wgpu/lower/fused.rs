@@ -1,18 +1,15 @@
 //! Halves of a block as one kernel each (`shaders/shared/fused.wgsl`): tiles and constants.
 
 use super::super::dispatch::{Access, Capabilities, Dispatch, Lowered, Operand, fold};
+use super::matmul_coop::{ENOUGH, MEMORY, SIDE};
 use crate::graph::{Graph, LAYER_NORM_EPSILON, Node, Op, Storage};
-
-/// Rows and columns of a cooperative matrix; channels of a slice.
-const SIDE: usize = 16;
 
 /// Invocations of a workgroup, and subgroups of 32 of them.
 const THREADS: usize = 128;
 const SUBGROUPS: usize = 4;
 
-/// Workgroup memory every adapter has, and what fused kernels take where there is more.
+/// Workgroup memory every adapter has.
 const LEAST_MEMORY: usize = 16_384;
-const MOST_MEMORY: usize = 49_152;
 
 /// Pixels of a tile as width and height, largest first: of pictures, of lines of tokens, and of
 /// two lines of pixels under one of tokens.
@@ -22,9 +19,6 @@ const PAIRS: [[usize; 2]; 3] = [[64, 2], [32, 2], [16, 2]];
 
 /// Most matrices of sums a subgroup keeps in registers.
 const MOST_SUMS: usize = 8;
-
-/// Workgroups that keep a large GPU busy.
-const ENOUGH: usize = 250;
 
 /// One fused half: its sizes in channels and what its kernel needs to know.
 struct Half {
@@ -117,7 +111,7 @@ impl Half {
     /// The largest tile of which there are enough for a graphics card, else the smallest; on
     /// devices without tensor cores the largest.
     fn tile(&self, picture: [usize; 3], has: Capabilities) -> Option<Tile> {
-        let memory = (has.workgroup_bytes as usize).clamp(LEAST_MEMORY, MOST_MEMORY);
+        let memory = (has.workgroup_bytes as usize).clamp(LEAST_MEMORY, MEMORY);
         let cooperative = self.cooperative(has);
         let all = match (self.halo, self.expand) {
             (true, _) => TILES,
@@ -172,8 +166,8 @@ pub(super) fn lower(graph: &Graph, node: &Node, has: Capabilities) -> Option<Low
         false => [1, 1, 1, half.out.div_ceil(SIDE)],
     };
     let quads = if half.expand { half.out } else { half.channels } / 4;
-    // A power of two that divides the vectors of a token.
-    let lanes = (1 << quads.trailing_zeros()).min(32);
+    // A power of two that divides the vectors of every token that is normalised.
+    let lanes = (1 << (quads | (half.inner / 4)).trailing_zeros()).min(32);
     let bias = matches!(node.op, Op::FusedNormLinear { bias: true, .. });
     let constants = vec![
         ("VEC4", true.into()),

@@ -8,13 +8,13 @@
 use super::matmul::{FULL, Form, Launch, Product};
 
 /// Rows and columns of a cooperative matrix.
-const SIDE: usize = 16;
+pub(super) const SIDE: usize = 16;
 
 /// Smallest size worth such a matrix.
 const SMALLEST: usize = SIDE;
 
 /// Workgroup memory in bytes.
-const MEMORY: usize = 49_152;
+pub(super) const MEMORY: usize = 49_152;
 
 /// Subgroups of a workgroup that goes over tokens.
 const STREAMING: usize = 4;
@@ -29,7 +29,7 @@ const RESIDENT_SUBGROUPS: usize = 16;
 const RESIDENT_BYTES: usize = 232_448;
 
 /// Workgroups that keep such a GPU busy: almost two for each processor.
-const ENOUGH: usize = 250;
+pub(super) const ENOUGH: usize = 250;
 
 /// The launch on tensor cores, unless the product is too small for them.
 pub(super) fn cooperative(product: Product) -> Option<Launch> {
