@@ -439,6 +439,12 @@ fn models_and_devices_are_listed() {
         .find(|m| m["name"] == "small")
         .unwrap();
     assert_eq!(small["task"], "denoise");
+    assert_eq!(small["config"]["alternating"], false);
+    let ran = desk.run(&["models", "small"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    for part in ["small.safetensors", "denoise", "directions", "GMAC + "] {
+        assert!(ran.out.contains(part), "{part} is not in {}", ran.out);
+    }
     let ran = desk.run(&["devices", "--json"]);
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     let all: serde_json::Value = serde_json::from_str(&ran.out).unwrap();

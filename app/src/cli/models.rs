@@ -1,17 +1,21 @@
-//! `serpent models`: what can be named after `-m`.
+//! `serpent models`: what can be named after `-m`, and what is known of each.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use serpent_engine::checkpoint::Checkpoint;
+use serpent_engine::network::{COST_SIDE, size};
 
 use super::common::{Global, Outcome, library};
 use super::models_card;
 use super::table::table;
 
-/// List the models, or write their cards
+/// List the models, tell what is known of some, or write their cards
 #[derive(Debug, clap::Args)]
 pub(super) struct ModelsArgs {
+    /// Tell all that the files of these say: network, size, cost, training
+    #[arg(value_name = "MODEL", conflicts_with = "card")]
+    names: Vec<String>,
     /// Write the page of each of these models beside its file, from its metadata and models/results.json
     #[arg(long, value_name = "MODEL", num_args = 1..)]
     card: Vec<String>,
@@ -24,6 +28,9 @@ pub(super) struct ModelsArgs {
 pub(super) fn run(args: &ModelsArgs, global: &Global) -> anyhow::Result<Outcome> {
     if !args.card.is_empty() {
         return models_card::run(&args.card, args.sample.as_deref(), global);
+    }
+    if !args.names.is_empty() {
+        return details(&args.names, global);
     }
     let library = library();
     let chosen = library.default_model().ok();
@@ -38,7 +45,7 @@ pub(super) fn run(args: &ModelsArgs, global: &Global) -> anyhow::Result<Outcome>
             }
         };
         let default = chosen.as_ref() == Some(&entry.path);
-        let parameters: usize = model.weights.iter().map(Vec::len).sum();
+        let parameters = parameters(&model);
         rows.push(vec![
             format!("{}{}", entry.name, if default { " (default)" } else { "" }),
             model.task.to_string(),
@@ -46,15 +53,9 @@ pub(super) fn run(args: &ModelsArgs, global: &Global) -> anyhow::Result<Outcome>
             format!("{:.2} M", parameters as f64 / 1e6),
             entry.path.display().to_string(),
         ]);
-        lines.push(json!({
-            "name": entry.name,
-            "path": entry.path,
-            "default": default,
-            "task": model.task,
-            "parameters": parameters,
-            "config": model.config,
-            "recipe": model.recipe,
-        }));
+        let mut line = as_json(&entry.name, &entry.path, &model);
+        line["default"] = default.into();
+        lines.push(line);
     }
     if global.json {
         println!("{}", serde_json::to_string_pretty(&lines)?);
@@ -79,4 +80,67 @@ pub(super) fn run(args: &ModelsArgs, global: &Global) -> anyhow::Result<Outcome>
     } else {
         Outcome::Done
     })
+}
+
+/// What the files of these models say.
+fn details(names: &[String], global: &Global) -> anyhow::Result<Outcome> {
+    let library = library();
+    let mut lines = Vec::new();
+    for name in names {
+        let path = library.find(name)?;
+        let model = Checkpoint::load(&path)?;
+        let cost = size(&model.config)?.cost;
+        let mut line = as_json(name, &path, &model);
+        line["cost"] = serde_json::to_value(cost)?;
+        lines.push(line);
+        let mut text = format!(
+            "{name}\n  file        {}\n  task        {}\n  network     {}\n  parameters  {:.2} M\n  cost        {:.1} GMAC + {:.1} GFLOP of scans at {COST_SIDE} × {COST_SIDE}",
+            path.display(),
+            model.task,
+            model.config,
+            parameters(&model) as f64 / 1e6,
+            cost.dense_macs as f64 / 1e9,
+            cost.scan_flops as f64 / 1e9,
+        );
+        if let Some(training) = training(&model.recipe) {
+            text += &format!("\n  trained     {training}");
+        }
+        if !global.json {
+            println!("{text}");
+        }
+    }
+    if global.json {
+        println!("{}", serde_json::to_string_pretty(&lines)?);
+    }
+    Ok(Outcome::Done)
+}
+
+fn parameters(model: &Checkpoint) -> usize {
+    model.weights.iter().map(Vec::len).sum()
+}
+
+fn as_json(name: &str, path: &Path, model: &Checkpoint) -> Value {
+    json!({
+        "name": name,
+        "path": path,
+        "task": model.task,
+        "parameters": parameters(model),
+        "config": model.config,
+        "recipe": model.recipe,
+    })
+}
+
+/// Steps, minutes and device, as far as the file tells them.
+fn training(recipe: &Value) -> Option<String> {
+    let mut text = format!("{} steps", recipe["steps_done"].as_u64()?);
+    if let Some(seconds) = recipe["seconds"].as_f64() {
+        text += &format!(", {:.1} minutes", seconds / 60.0);
+    }
+    if let Some(device) = recipe["device"].as_str() {
+        text += &format!(" on {device}");
+    }
+    if let Some(psnr) = recipe["validation_psnr"].as_f64() {
+        text += &format!(", validation {psnr:.2} dB");
+    }
+    Some(text)
 }

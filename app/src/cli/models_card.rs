@@ -72,27 +72,8 @@ fn card(
 ) -> anyhow::Result<String> {
     let (size, config, recipe) = (size(&model.config)?, &model.config, &model.recipe);
     let mut text = format!("# {name}\n\n{}\n\n", purpose(model.task, config.scale));
-    let depths = config
-        .depths
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(" ");
-    let decay = if config.tied_decay { "tied" } else { "free" };
     writeln!(text, "| | |\n|---|---|")?;
-    writeln!(
-        text,
-        "| network | {} channels, depths {depths}, {} states, {} directions, {decay} decays, expansion {}{} |",
-        config.channels,
-        config.states,
-        config.directions,
-        config.expansion,
-        if config.noise_map {
-            ", told the noise level"
-        } else {
-            ", blind"
-        }
-    )?;
+    writeln!(text, "| network | {config} |")?;
     writeln!(
         text,
         "| parameters | {:.2} M |",
@@ -198,7 +179,11 @@ fn training(text: &mut String, name: &str, model: &Checkpoint) -> anyhow::Result
     }
     if let Some(seconds) = recipe["seconds"].as_f64() {
         let device = recipe["device"].as_str().unwrap_or("an unnamed device");
-        writeln!(text, "| time | {:.1} minutes on {device} |", seconds / 60.0)?;
+        writeln!(
+            text,
+            "| training time | {:.1} minutes on {device} |",
+            seconds / 60.0
+        )?;
     }
     if let Some(psnr) = recipe["validation_psnr"].as_f64() {
         writeln!(text, "| validation | {psnr:.2} dB |")?;
@@ -320,6 +305,7 @@ mod tests {
     fn model() -> Checkpoint {
         let mut config = Preset::Tiny.config();
         config.noise_map = true;
+        (config.directions, config.alternating) = (2, true);
         let network = Network::build(&config, 1, 8, 8).unwrap();
         let training = json!({
             "degradations": [
@@ -346,7 +332,9 @@ mod tests {
         let text = card("mine", &model(), "TABLES".to_owned(), Some(file), None).unwrap();
         for part in [
             "# mine",
-            "16 channels, depths 1 1 1 1, 8 states, 4 directions, free decays, expansion 2, told the noise level",
+            "16 channels, depths 1 1 1 1, 8 states, 2 directions, alternating, free decays, expansion 2, told the noise level",
+            "| parameters | 0.50 M |",
+            "GMAC + ",
             "381 photographs, 301 megapixels",
             "CREDITS.md",
             "models/recipes/mine.toml",

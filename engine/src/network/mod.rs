@@ -9,6 +9,7 @@
 mod blocks;
 mod build;
 mod config;
+mod describe;
 mod init;
 mod size;
 #[cfg(test)]

@@ -44,13 +44,12 @@ fn every_shipped_recipe_is_sound_and_names_its_command() {
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.contains(&format!("serpent train models/recipes/{name}.toml")));
         assert_eq!(config.output.file_name().unwrap(), &*name);
-        // Two directions and tied decays (docs/training.md); under a tenth of DRUNet's cost.
+        // Two directions, all four by turns, and tied decays (docs/training.md); widths that
+        // tensor cores take; under a tenth of DRUNet's cost.
         let network = config.network.config();
-        assert_eq!(
-            (network.directions, network.tied_decay),
-            (2, true),
-            "{name}"
-        );
+        let switches = (network.directions, network.alternating, network.tied_decay);
+        assert_eq!(switches, (2, true, true), "{name}");
+        assert!(network.channels.is_multiple_of(16), "{name}");
         let size = size(&network).unwrap();
         assert!(
             (size.cost.dense_macs as f64) < drunet / 10.0,
