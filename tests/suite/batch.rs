@@ -285,6 +285,21 @@ fn presets_stand_in_for_options_that_are_not_given() {
     let (code, err) = run(&[&by_name[..], &["--strength", "1", "-f", "png"]].concat());
     assert_eq!(code, Some(0), "{err}");
     assert!(desk.at("a-100.png").exists());
+    // The mean of eight turns is part of it, and can be left off.
+    let turned = ["-i", "a.png", "-o", "c.png", "--plan", "--json"];
+    let turns = |more: &[&str]| {
+        let args = [RESTORE, &turned, more].concat();
+        let mut command = desk.command(&args);
+        let output = command.env("SERPENT_PRESETS", desk.at("presets")).output();
+        let text = String::from_utf8(output.unwrap().stdout).unwrap();
+        let line = text.lines().find(|l| l.starts_with('{')).unwrap();
+        let plan: serde_json::Value = serde_json::from_str(line).unwrap();
+        plan["turns"].as_u64().unwrap()
+    };
+    assert_eq!(turns(&["--preset", "half"]), 1);
+    assert_eq!(turns(&["-x", "--save-preset", "turned"]), 8);
+    assert_eq!(turns(&["--preset", "turned"]), 8);
+    assert_eq!(turns(&["--preset", "turned", "--ensemble=false"]), 1);
     let (code, err) = run(&["restore", "-i", "a.png", "-o", "b.png", "--preset", "gone"]);
     assert!(code == Some(1) && err.contains("there are half"), "{err}");
 }

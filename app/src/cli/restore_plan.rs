@@ -26,6 +26,7 @@ pub(super) fn run(
     let estimator = Estimator::new(config, processor)?;
     let (mut count, mut failed, mut skipped, mut pixels, mut tiles, mut most) =
         (0, 0, 0, 0u64, 0, 0);
+    let mut turns = 1;
     for entry in &plan.entries {
         let item = &entry.item;
         let fail = |message: &str| {
@@ -61,6 +62,7 @@ pub(super) fn run(
                     count += 1;
                     pixels += u64::from(size.width) * u64::from(size.height);
                     tiles += estimate.tiles;
+                    turns = estimate.turns;
                     most = most.max(estimate.bytes);
                     planned(global, item, (width, height), config.scale, &estimate);
                 }
@@ -68,8 +70,9 @@ pub(super) fn run(
         }
     }
     global.say(&format!(
-        "{count} to restore, {failed} cannot be, {skipped} skipped: {:.1} megapixels in {tiles} tiles, up to {} for a tile",
+        "{count} to restore, {failed} cannot be, {skipped} skipped: {:.1} megapixels in {tiles} tiles{}, up to {} for a tile",
         pixels as f64 / 1e6,
+        each_in(turns),
         mebibytes(most),
     ));
     Ok(match failed {
@@ -87,6 +90,7 @@ fn planned(
 ) {
     let Estimate {
         tiles,
+        turns,
         tile_width,
         tile_height,
         bytes,
@@ -100,9 +104,10 @@ fn planned(
         n => format!("{n} tiles"),
     };
     global.say(&format!(
-        "{} -> {}  {width} x {height}{larger}  {each} of {tile_width} x {tile_height}, {}",
+        "{} -> {}  {width} x {height}{larger}  {each} of {tile_width} x {tile_height}{}, {}",
         item.input.display(),
         item.output.display(),
+        each_in(turns),
         mebibytes(bytes),
     ));
     line(
@@ -111,10 +116,18 @@ fn planned(
         &json!({
             "status": "planned",
             "width": width, "height": height, "scale": scale,
-            "tiles": tiles, "tile_width": tile_width, "tile_height": tile_height,
+            "tiles": tiles, "turns": turns, "tile_width": tile_width, "tile_height": tile_height,
             "tile_bytes": bytes,
         }),
     );
+}
+
+/// How often each tile is restored, where it is more than once.
+fn each_in(turns: usize) -> String {
+    match turns {
+        1 => String::new(),
+        n => format!(", each in {n} turns"),
+    }
 }
 
 fn mebibytes(bytes: u64) -> String {

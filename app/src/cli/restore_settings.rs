@@ -29,8 +29,8 @@ pub(super) struct RestoreArgs {
     #[arg(long, value_parser = levels, value_name = "σ")]
     pub noise: Option<f32>,
     /// Restore all eight turns of the picture and take the mean: a little better, eight times as long
-    #[arg(short = 'x', long)]
-    pub ensemble: bool,
+    #[arg(short = 'x', long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub ensemble: Option<bool>,
     /// Take the settings saved under this name; options given besides go first
     #[arg(long, value_name = "NAME")]
     pub preset: Option<String>,
@@ -89,6 +89,7 @@ impl RestoreArgs {
         self.tile = self.tile.or(preset.tile);
         self.strength = self.strength.or(preset.strength);
         self.noise = self.noise.or(preset.noise);
+        self.ensemble = self.ensemble.or(preset.ensemble);
         let files = &mut self.files;
         files.template = files.template.take().or(template);
         files.format = files.format.or(preset.format);
@@ -120,6 +121,7 @@ impl RestoreArgs {
             strength: self.strength,
             tile: self.tile,
             noise: self.noise,
+            ensemble: self.ensemble,
             format: files.format,
             quality: files.quality,
             template: files.template.as_ref().map(ToString::to_string),
@@ -136,7 +138,7 @@ impl RestoreArgs {
             tile: self.tile.unwrap_or(usual.tile),
             strength: self.strength.unwrap_or(usual.strength),
             noise: self.noise.map(|n| n / 255.0),
-            ensemble: self.ensemble,
+            ensemble: self.ensemble.unwrap_or(usual.ensemble),
             ..usual
         }
     }

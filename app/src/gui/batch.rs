@@ -76,6 +76,7 @@ impl Wish {
     fn options(&self) -> Options {
         Options {
             strength: self.settings.strength,
+            ensemble: self.settings.ensemble,
             memory: self.memory_mib << 20,
             ..Options::default()
         }

@@ -9,7 +9,7 @@ use super::theme::strong;
 use super::tokens::{size, space, text};
 use super::widgets;
 use super::window::Window;
-use super::words;
+use super::words::{self, EIGHT_TURNS, EIGHT_TURNS_WHY};
 
 /// Formats that can be chosen, by extension.
 const FORMATS: [(Option<&str>, &str); 5] = [
@@ -90,7 +90,7 @@ impl Window {
         });
     }
 
-    /// Model and strength.
+    /// Model, strength, turns.
     fn batch_how(&mut self, ui: &mut Ui) {
         widgets::title(ui, "Restoring");
         let settings = &mut self.settings.batch;
@@ -121,6 +121,8 @@ impl Window {
                 settings.strength = percent / 100.0;
             }
         });
+        ui.checkbox(&mut settings.ensemble, EIGHT_TURNS)
+            .on_hover_text(EIGHT_TURNS_WHY);
     }
 
     /// What results are called and how they are written.

@@ -118,6 +118,7 @@ impl Window {
             model: card.name.clone(),
             region: None,
             memory_mib: self.settings.memory_mib,
+            ensemble: self.settings.ensemble,
         };
         self.notices.say("");
         if let Some(entry) = self.queue.get_mut(id) {
@@ -141,6 +142,8 @@ impl Window {
             model: card.name.clone(),
             region: Some(region),
             memory_mib: self.settings.memory_mib,
+            // It is to be there at once, and nobody sees the difference.
+            ensemble: false,
         };
         // What was visible a moment ago is of no interest any more.
         self.worker.cancel(|o| o.region.is_some());
@@ -215,7 +218,10 @@ impl Window {
             model: order.model.clone(),
             picture,
             strength: 1.0,
-            summary: format!("{took} on {device}"),
+            summary: match order.ensemble {
+                true => format!("{took} on {device}, eight turns"),
+                false => format!("{took} on {device}"),
+            },
             restored: true,
         };
         if let Some(entry) = self.queue.get_mut(order.entry) {

@@ -29,6 +29,8 @@ pub struct Settings {
     pub device: String,
     /// MiB that a picture's intermediates may take.
     pub memory_mib: u64,
+    /// Whether single photos are restored in all eight turns and the mean is taken.
+    pub ensemble: bool,
     /// Model chosen last.
     pub model: Option<String>,
     /// Whether the film strip is shown.
@@ -63,6 +65,8 @@ pub struct BatchSettings {
     pub existing: Existing,
     /// How much of the restored picture to take.
     pub strength: f32,
+    /// Whether all eight turns are restored and the mean is taken.
+    pub ensemble: bool,
     /// Whether a report is written with the results.
     pub report: bool,
 }
@@ -74,6 +78,7 @@ impl Default for Settings {
             scale: 1.0,
             device: "auto".to_owned(),
             memory_mib: MEMORY_BUDGET >> 20,
+            ensemble: false,
             model: None,
             strip: true,
             panel: true,
@@ -95,6 +100,7 @@ impl Default for BatchSettings {
             quality: 95,
             existing: Existing::Update,
             strength: 1.0,
+            ensemble: false,
             report: true,
         }
     }
@@ -106,6 +112,7 @@ impl BatchSettings {
         Preset {
             model: self.model.clone(),
             strength: Some(self.strength),
+            ensemble: Some(self.ensemble),
             format: self.format(),
             quality: Some(self.quality),
             template: Some(self.template.clone()),
@@ -122,6 +129,7 @@ impl BatchSettings {
         *self = Self {
             model: preset.model.or(old.model),
             strength: preset.strength.unwrap_or(old.strength).clamp(0.0, 1.0),
+            ensemble: preset.ensemble.unwrap_or(old.ensemble),
             format: preset.format.map(|f| f.extension().to_owned()),
             quality: preset.quality.unwrap_or(old.quality).clamp(1, 100),
             template: preset.template.unwrap_or(old.template),

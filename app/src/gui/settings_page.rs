@@ -9,6 +9,7 @@ use super::theme::{ThemeChoice, strong};
 use super::tokens::{size, space, text};
 use super::widgets;
 use super::window::Window;
+use super::words::{EIGHT_TURNS, EIGHT_TURNS_WHY};
 
 impl Window {
     pub(super) fn settings_page(&mut self, ui: &mut Ui) {
@@ -26,6 +27,8 @@ impl Window {
                     self.appearance(ui);
                     ui.add_space(space::NEAR);
                     self.device_choice(ui);
+                    ui.add_space(space::NEAR);
+                    self.quality(ui);
                     ui.add_space(space::NEAR);
                     self.memory(ui);
                     ui.add_space(space::NEAR);
@@ -107,6 +110,14 @@ impl Window {
             self.device = self.settings.choice();
             self.worker.use_device(self.device.clone());
         }
+    }
+
+    fn quality(&mut self, ui: &mut Ui) {
+        widgets::title(ui, "Quality");
+        widgets::card(ui, |ui| {
+            ui.checkbox(&mut self.settings.ensemble, EIGHT_TURNS);
+            widgets::explain(ui, EIGHT_TURNS_WHY);
+        });
     }
 
     fn memory(&mut self, ui: &mut Ui) {

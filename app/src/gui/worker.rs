@@ -34,6 +34,15 @@ pub struct Order {
     pub region: Option<Region>,
     /// MiB for intermediates.
     pub memory_mib: u64,
+    /// Whether all eight turns are restored and the mean is taken.
+    pub ensemble: bool,
+}
+
+impl Order {
+    /// Pixels that the network sees.
+    fn work(&self) -> u64 {
+        self.pixels * if self.ensemble { 8 } else { 1 }
+    }
 }
 
 /// An order under way.
@@ -202,6 +211,7 @@ impl Worker {
                 model: model.clone(),
                 options: Options {
                     memory: order.memory_mib << 20,
+                    ensemble: order.ensemble,
                     ..Options::default()
                 },
                 region: order.region,
@@ -285,7 +295,7 @@ impl Worker {
         let now = Instant::now();
         let (mut pixels, mut done, mut left) = (0.0, 0.0, Some(Duration::ZERO));
         for ticket in self.tickets.values() {
-            let size = ticket.order.pixels.max(1);
+            let size = ticket.order.work().max(1);
             let expected = || self.paces.expect(&ticket.order.model, size);
             pixels += size as f64;
             let own = match &ticket.course {
@@ -357,7 +367,7 @@ impl Worker {
             Event::Started { id } => {
                 if let Some(ticket) = self.tickets.get_mut(&id) {
                     let order = &ticket.order;
-                    let expected = self.paces.expect(&order.model, order.pixels);
+                    let expected = self.paces.expect(&order.model, order.work());
                     ticket.course = Some(Course::new(now, expected));
                     let entry = order.entry;
                     self.told.push(Told::Goes { entry });
@@ -383,7 +393,7 @@ impl Worker {
             } => {
                 if let Some(ticket) = self.tickets.get(&id) {
                     let order = &ticket.order;
-                    self.paces.learn(&order.model, order.pixels, seconds);
+                    self.paces.learn(&order.model, order.work(), seconds);
                 }
                 self.end(id, |order| Told::Done {
                     order,

@@ -1,5 +1,6 @@
 //! What restoring a picture will take, told from its size alone.
 
+use super::ensemble::TURNS;
 use super::memory::bytes_per_pixel;
 use super::restorer::{Options, Place, largest_tile, plan};
 use crate::network::{NetworkConfig, NetworkError};
@@ -9,6 +10,8 @@ use crate::network::{NetworkConfig, NetworkError};
 pub struct Estimate {
     /// Number of tiles.
     pub tiles: usize,
+    /// How often each is restored: once, or once for every turn of the picture.
+    pub turns: usize,
     /// Columns of a tile in pixels.
     pub tile_width: usize,
     /// Rows of a tile in pixels.
@@ -48,6 +51,10 @@ impl Estimator {
         let (tile_height, tile_width) = plan.tile_size();
         Estimate {
             tiles: plan.len(),
+            turns: match options.ensemble {
+                true => usize::from(TURNS),
+                false => 1,
+            },
             tile_width,
             tile_height,
             bytes: (tile_height * tile_width) as u64 * self.bytes_per_pixel,

@@ -28,6 +28,9 @@ pub struct Preset {
     /// Noise of the pictures, σ of 255.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub noise: Option<f32>,
+    /// Whether the mean of all eight turns is taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ensemble: Option<bool>,
     /// Format of the outputs, by its extension.
     #[serde(
         skip_serializing_if = "Option::is_none",
@@ -234,6 +237,7 @@ mod tests {
         let night = Preset {
             model: Some("denoise-base".into()),
             strength: Some(0.75),
+            ensemble: Some(true),
             format: Some(Format::Jpeg),
             quality: Some(90),
             template: Some("{name}-{strength}".into()),
