@@ -4,7 +4,7 @@
 // bindings: 1 x [lines, line, 4·OUT], 2 γ, 3 β [OUT], 4 w [OUT, 2·OUT], 5 skip [2·lines, 2·line, OUT],
 //           6 y as skip; CHANNELS is the vec4 of both parts of a row, OUT / 2
 // layout:   shared/fused, without HALO; NORMED, with rows of both parts in `normal`. A tile is two
-//           lines of pixels, under one line of tokens. LANES lanes a pixel in the norm, PER_LANE vec4 each
+//           lines of pixels, under one line of tokens.
 // numerics: shared/fused; the mean first, then the variance of the differences
 #include fused
 
@@ -34,19 +34,19 @@ fn gather(tile: u32, thread: u32) {
     }
     for (var i = thread; i < PIXELS * QUADS; i += THREADS) {
         let row = i / QUADS;
-        let at = pixel_at(tile, i32(row % TILE_WIDTH), i32(row / TILE_WIDTH));
+        let at = pixel_at(i32(row % TILE_WIDTH), i32(row / TILE_WIDTH));
         let v = vec4<f32>(skip[at.index * QUADS + i % QUADS]);
         normal[row * LD_NORMAL + QUADS + i % QUADS] = factor(v);
     }
 }
 
 #include fused_main
+#for L LOADS_OUT
+    var wo$L = fetch_rows(0u, $Lu * THREADS + thread);
+#endfor
     gather(tile, thread);
-    workgroupBarrier();
 #include fused_sums
-    for (var slice = 0u; slice < SLICES; slice++) {
-#include fused_out
-    }
+#include fused_normed
 #for J OUT_COLUMNS
 #if COOP
 #for I OUT_ROWS
@@ -56,37 +56,14 @@ fn gather(tile: u32, thread: u32) {
 #endfor
 #else
 #for I RUN
-    hidden[(thread / 4u + 32u * $Iu) * LD_RESULT + columns_from($Ju, 0u) / 4u + thread % 4u] = s$I$J;
+    hidden[(thread / 4u + THREADS / 4u * $Iu) * LD_RESULT + columns_from($Ju, 0u) / 4u + thread % 4u] = s$I$J;
 #endfor
 #endif
 #endfor
     workgroupBarrier();
     let count = f32(OUT);
-#if SUBGROUPS
-    let lane = thread % LANES;
-    for (var row = thread / LANES; row < PIXELS; row += THREADS / LANES) {
-        let at = pixel_at(tile, i32(row % TILE_WIDTH), i32(row / TILE_WIDTH));
-        var sum = vec4<f32>();
-#for K PER_LANE
-        let r$K = hidden[row * LD_RESULT + lane + $Ku * LANES];
-        sum += r$K;
-#endfor
-        let mean = over_lanes(component_sum(sum)) / count;
-        var squares = vec4<f32>();
-#for K PER_LANE
-        squares += (r$K - mean) * (r$K - mean);
-#endfor
-        let rstd = 1.0 / sqrt(over_lanes(component_sum(squares)) / count + EPSILON);
-        if at.inside {
-#for K PER_LANE
-            let q$K = lane + $Ku * LANES;
-            y[at.index * QUADS + q$K] = narrow6((r$K - mean) * rstd * gamma[q$K] + beta[q$K]);
-#endfor
-        }
-    }
-#else
     for (var row = thread; row < PIXELS; row += THREADS) {
-        let at = pixel_at(tile, i32(row % TILE_WIDTH), i32(row / TILE_WIDTH));
+        let at = pixel_at(i32(row % TILE_WIDTH), i32(row / TILE_WIDTH));
         var sum = 0.0;
         for (var q = 0u; q < QUADS; q++) {
             sum += component_sum(hidden[row * LD_RESULT + q]);
@@ -97,7 +74,7 @@ fn gather(tile: u32, thread: u32) {
             let d = hidden[row * LD_RESULT + q] - mean;
             squares += dot(d, d);
         }
-        let rstd = 1.0 / sqrt(squares / count + EPSILON);
+        let rstd = inverseSqrt(squares / count + EPSILON);
         for (var q = 0u; q < QUADS; q++) {
             if at.inside {
                 let n = (hidden[row * LD_RESULT + q] - mean) * rstd * gamma[q] + beta[q];
@@ -105,5 +82,4 @@ fn gather(tile: u32, thread: u32) {
             }
         }
     }
-#endif
 }

@@ -6,17 +6,19 @@
 // layout, numerics: shared/fused; a slice is made twice, u and then v
 #include fused
 
-@group(0) @binding(5) var<storage, read> w_conv: array<f32>;
+@group(0) @binding(5) var<storage, read> w_conv: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read> w_out: array<S6>;
 @group(0) @binding(7) var<storage, read> scale: array<vec4<f32>>;
 @group(0) @binding(8) var<storage, read_write> y: array<S8>;
 
-#include fused_taps
 #include fused_columns
 
-fn emit(pixel: u32, quad: u32, sum: vec4<f32>) {
-    let at = pixel * CHANNELS + quad;
-    y[at] = narrow8(fma(scale[quad], sum, vec4<f32>(x[at])));
+fn before(pixel: u32, quad: u32) -> vec4<f32> {
+    return vec4<f32>(x[pixel * CHANNELS + quad]);
+}
+
+fn emit(pixel: u32, quad: u32, sum: vec4<f32>, before: vec4<f32>) {
+    y[pixel * CHANNELS + quad] = narrow8(fma(scale[quad], sum, before));
 }
 
 fn gelu4(v: vec4<f32>) -> vec4<f32> {
@@ -24,23 +26,45 @@ fn gelu4(v: vec4<f32>) -> vec4<f32> {
 }
 
 #include fused_main
-    normalise(tile, thread);
+#for L LOADS_IN
+    var wi$L = fetch_columns(0u, $Lu * THREADS + thread);
+#endfor
+    normalise(thread);
+#for L LOADS_IN
+    keep_columns($Lu * THREADS + thread, wi$L);
+    wi$L = fetch_columns(4u * INNER, $Lu * THREADS + thread);
+#endfor
+#for L LOADS_OUT
+    var wo$L = fetch_rows(0u, $Lu * THREADS + thread);
+#endfor
     workgroupBarrier();
 #include fused_sums
+    let rows_at = 0u;
 #for R RUN
     var gate$R = vec4<f32>();
 #endfor
     for (var slice = 0u; slice < SLICES; slice++) {
+        let next = min(slice + 1u, SLICES - 1u);
 #for H 2
         {
             let column = $Hu * 4u * INNER + slice * 16u;
-            keep_taps(column, thread);
 #include fused_in
+#include fused_taps
             workgroupBarrier();
+#if $H
+#for L LOADS_OUT
+            keep_rows(rows_at, $Lu * THREADS + thread, wo$L);
+            wo$L = fetch_rows(next, $Lu * THREADS + thread);
+#endfor
+#endif
+#for L LOADS_IN
+            keep_columns($Lu * THREADS + thread, wi$L);
+            wi$L = fetch_columns($Hu * 4u * INNER + next * 16u, $Lu * THREADS + thread);
+#endfor
 #include fused_conv
 #for R RUN
 #if $H
-            gated[((top + $Ru) * TILE_WIDTH + left) * LD_GATED + quad] = factor(gate$R * c$R);
+            gated[((top + $Ru) * TILE_WIDTH + left) * LD_TERMS + quad] = factor(gate$R * c$R);
 #else
             gate$R = gelu4(c$R);
 #endif

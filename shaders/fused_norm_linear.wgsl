@@ -1,7 +1,7 @@
-// y = LN(x)·wᵀ [+ b] as one kernel; with MERGE of 2×2 neighbouring pixels of x as one token.
+// y = LN(x)·wᵀ [+ b] as one kernel.
 //
-// bindings: 1 x [T, 4·CHANNELS], with MERGE [batch, 2·height, 2·line, CHANNELS], 2 γ, 3 β,
-//           4 w [OUT, 4·CHANNELS], 5 y [T, OUT], [6 b [OUT], with BIAS]
+// bindings: 1 x [T, 4·CHANNELS], 2 γ, 3 β, 4 w [OUT, 4·CHANNELS], 5 y [T, OUT],
+//           [6 b [OUT], with BIAS]
 // layout, numerics: shared/fused, without HALO; NORMED
 #include fused
 
@@ -12,7 +12,11 @@
 
 #include fused_columns
 
-fn emit(pixel: u32, quad: u32, sum: vec4<f32>) {
+fn before(pixel: u32, quad: u32) -> vec4<f32> {
+    return vec4<f32>();
+}
+
+fn emit(pixel: u32, quad: u32, sum: vec4<f32>, before: vec4<f32>) {
 #if BIAS
     y[pixel * (OUT / 4u) + quad] = narrow5(sum + bias[quad]);
 #else
@@ -21,12 +25,12 @@ fn emit(pixel: u32, quad: u32, sum: vec4<f32>) {
 }
 
 #include fused_main
-    normalise(tile, thread);
-    workgroupBarrier();
+#for L LOADS_OUT
+    var wo$L = fetch_rows(0u, $Lu * THREADS + thread);
+#endfor
+    normalise(thread);
 #include fused_sums
-    for (var slice = 0u; slice < SLICES; slice++) {
-#include fused_out
-    }
+#include fused_normed
     workgroupBarrier();
 #include fused_store
 }

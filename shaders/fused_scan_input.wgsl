@@ -6,37 +6,59 @@
 // layout, numerics: shared/fused
 #include fused
 
-@group(0) @binding(5) var<storage, read> w_conv: array<f32>;
+@group(0) @binding(5) var<storage, read> w_conv: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read> bias: array<vec4<f32>>;
 @group(0) @binding(7) var<storage, read> w_out: array<S7>;
 @group(0) @binding(8) var<storage, read_write> v: array<S8>;
 @group(0) @binding(9) var<storage, read_write> p: array<S9>;
 
-#include fused_taps
 #include fused_columns
 
-fn emit(pixel: u32, quad: u32, sum: vec4<f32>) {
+fn before(pixel: u32, quad: u32) -> vec4<f32> {
+    return vec4<f32>();
+}
+
+fn emit(pixel: u32, quad: u32, sum: vec4<f32>, before: vec4<f32>) {
     p[pixel * (OUT / 4u) + quad] = narrow9(sum);
 }
 
 #include fused_main
-    normalise(tile, thread);
+#for L LOADS_IN
+    var wi$L = fetch_columns(0u, $Lu * THREADS + thread);
+#endfor
+    normalise(thread);
+#for L LOADS_IN
+    keep_columns($Lu * THREADS + thread, wi$L);
+    wi$L = fetch_columns(min(1u, SLICES - 1u) * 16u, $Lu * THREADS + thread);
+#endfor
+#for L LOADS_OUT
+    var wo$L = fetch_rows(0u, $Lu * THREADS + thread);
+#endfor
     workgroupBarrier();
 #include fused_sums
+    let rows_at = 0u;
     for (var slice = 0u; slice < SLICES; slice++) {
         let column = slice * 16u;
-        keep_taps(column, thread);
         let start = bias[slice * 4u + thread % 4u];
 #include fused_in
+#include fused_taps
         workgroupBarrier();
+#for L LOADS_OUT
+        keep_rows(rows_at, $Lu * THREADS + thread, wo$L);
+        wo$L = fetch_rows(min(slice + 1u, SLICES - 1u), $Lu * THREADS + thread);
+#endfor
+#for L LOADS_IN
+        keep_columns($Lu * THREADS + thread, wi$L);
+        wi$L = fetch_columns(min(slice + 2u, SLICES - 1u) * 16u, $Lu * THREADS + thread);
+#endfor
 #include fused_conv
 #for R RUN
         let v$R = silu4(c$R + start);
-        let at$R = pixel_at(tile, i32(left), i32(top + $Ru));
+        let at$R = pixel_at(i32(left), i32(top + $Ru));
         if at$R.inside {
             v[at$R.index * INNER + slice * 4u + quad] = narrow8(v$R);
         }
-        gated[((top + $Ru) * TILE_WIDTH + left) * LD_GATED + quad] = factor(v$R);
+        gated[((top + $Ru) * TILE_WIDTH + left) * LD_TERMS + quad] = factor(v$R);
 #endfor
         workgroupBarrier();
 #include fused_out

@@ -15,38 +15,21 @@
 
 #include fused_columns
 
-fn emit(pixel: u32, quad: u32, sum: vec4<f32>) {
-    let at = pixel * CHANNELS + quad;
-    result[at] = narrow10(fma(scale[quad], sum, vec4<f32>(x[at])));
+fn before(pixel: u32, quad: u32) -> vec4<f32> {
+    return vec4<f32>(x[pixel * CHANNELS + quad]);
+}
+
+fn emit(pixel: u32, quad: u32, sum: vec4<f32>, before: vec4<f32>) {
+    result[pixel * CHANNELS + quad] = narrow10(fma(scale[quad], sum, before));
 }
 
 // Mean and 1/√(variance + EPSILON) of each token of y.
 var<workgroup> spread: array<vec2<f32>, PIXELS>;
 
-fn measure(tile: u32, thread: u32) {
+fn measure(thread: u32) {
     let count = f32(4u * INNER);
-#if SUBGROUPS
-    let lane = thread % LANES;
-    for (var row = thread / LANES; row < PIXELS; row += THREADS / LANES) {
-        let at = pixel_at(tile, i32(row), 0).index * INNER + lane;
-        var sum = vec4<f32>();
-#for K PER_LANE_Y
-        let y$K = vec4<f32>(y[at + $Ku * LANES]);
-        sum += y$K;
-#endfor
-        let mean = over_lanes(component_sum(sum)) / count;
-        var squares = vec4<f32>();
-#for K PER_LANE_Y
-        squares += (y$K - mean) * (y$K - mean);
-#endfor
-        let variance = over_lanes(component_sum(squares)) / count;
-        if lane == 0u {
-            spread[row] = vec2<f32>(mean, 1.0 / sqrt(variance + EPSILON));
-        }
-    }
-#else
     for (var row = thread; row < PIXELS; row += THREADS) {
-        let at = pixel_at(tile, i32(row), 0).index * INNER;
+        let at = pixel_at(i32(row), 0).index * INNER;
         var sum = vec4<f32>();
         for (var c = 0u; c < INNER; c++) {
             sum += vec4<f32>(y[at + c]);
@@ -57,24 +40,33 @@ fn measure(tile: u32, thread: u32) {
             let d = vec4<f32>(y[at + c]) - mean;
             squares += d * d;
         }
-        spread[row] = vec2<f32>(mean, 1.0 / sqrt(component_sum(squares) / count + EPSILON));
+        spread[row] = vec2<f32>(mean, inverseSqrt(component_sum(squares) / count + EPSILON));
     }
-#endif
 }
 
 #include fused_main
-    normalise(tile, thread);
-    measure(tile, thread);
+#for L LOADS_IN
+    var wi$L = fetch_columns(0u, $Lu * THREADS + thread);
+#endfor
+    normalise(thread);
+    measure(thread);
+#for L LOADS_IN
+    keep_columns($Lu * THREADS + thread, wi$L);
+    wi$L = fetch_columns(min(1u, SLICES - 1u) * 16u, $Lu * THREADS + thread);
+#endfor
+#for L LOADS_OUT
+    var wo$L = fetch_rows(0u, $Lu * THREADS + thread);
+#endfor
     workgroupBarrier();
 #include fused_sums
+    let rows_at = 0u;
     let quad = thread % 4u;
 #for R RUN
-    let row$R = thread / 4u + 32u * $Ru;
-    let from$R = pixel_at(tile, i32(row$R), 0).index * INNER + quad;
+    let row$R = thread / 4u + THREADS / 4u * $Ru;
+    let from$R = pixel_at(i32(row$R), 0).index * INNER + quad;
     let spread$R = spread[row$R];
 #endfor
     for (var slice = 0u; slice < SLICES; slice++) {
-        let column = slice * 16u;
         let gain = gamma2[slice * 4u + quad];
         let start = beta2[slice * 4u + quad];
 #for R RUN
@@ -82,10 +74,18 @@ fn measure(tile: u32, thread: u32) {
 #endfor
 #include fused_in
         workgroupBarrier();
+#for L LOADS_OUT
+        keep_rows(rows_at, $Lu * THREADS + thread, wo$L);
+        wo$L = fetch_rows(min(slice + 1u, SLICES - 1u), $Lu * THREADS + thread);
+#endfor
+#for L LOADS_IN
+        keep_columns($Lu * THREADS + thread, wi$L);
+        wi$L = fetch_columns(min(slice + 2u, SLICES - 1u) * 16u, $Lu * THREADS + thread);
+#endfor
 #for R RUN
         let n$R = (y$R - spread$R.x) * spread$R.y * gain + start;
         let z$R = hidden[row$R * LD_HIDDEN + quad];
-        gated[row$R * LD_GATED + quad] = factor(n$R * silu4(z$R));
+        gated[row$R * LD_TERMS + quad] = factor(n$R * silu4(z$R));
 #endfor
         workgroupBarrier();
 #include fused_out

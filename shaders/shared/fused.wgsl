@@ -1,17 +1,22 @@
-// What the fused kernels of a block share: a workgroup of 128 makes a tile of pixels from
+// What the fused kernels of a block share: a workgroup of THREADS makes a tile of pixels from
 // LayerNorm to the last product, with nothing of what lies between in global memory.
 //
 //   normal: LN(x) of the tile, with HALO a pixel more on every side, zero outside the picture.
 //   hidden: one slice of 16 channels of a product of it, in 32 bits.
-//   gated:  what becomes of a slice (NORMED: there is none, `normal` is that factor), as the left factor of the last product, whose sums stay
-//           in registers from slice to slice.
+//   gated:  what becomes of a slice (NORMED: there is none, `normal` is that factor), as the left
+//           factor of the last product, whose sums stay in registers from slice to slice.
+//   w_columns, w_rows: a slice's share of both matrices, fetched into registers one slice ahead:
+//           matrices loaded straight from global memory cost ten times as much.
 // A slice is made in two strides, each ended by a barrier: hidden from normal (shared/fused_in),
 // then gated from hidden by the kernel, then the sums from gated (shared/fused_out).
 //
 // Constants: CHANNELS of x and INNER of the hidden side in vec4; OUT columns of the result;
 //   TILE_WIDTH × TILE_HEIGHT pixels (without HALO a picture is one line of tokens); HALO;
-//   LANES of a token in LayerNorm, PER_LANE vec4 each; RUN = pixels / 32: what an invocation
-//   makes of a slice, four channels of RUN pixels below each other (without HALO: 32 apart).
+//   RUN = 4·pixels / THREADS: what an invocation makes of a slice, four channels of RUN pixels
+//   below each other (without HALO: THREADS / 4 apart); LOADS_IN, LOADS_OUT: vec4 of w_columns
+//   and w_rows an invocation brings; STORES: vec4 of the result it takes out at a time.
+// A token is normalised by one invocation: several with subgroup shuffles between them took twice
+// as long as the whole kernel does now.
 // Numerics: factors of products in 16 bits where weights are, else 32; sums, norms, convolutions in 32.
 #include activation
 #include lanes
@@ -34,20 +39,16 @@ struct Params {
     width: u32,
     tiles_x: u32,
     tiles_y: u32,
-#if MERGE
-    line: u32, // tokens of a line of the result
-#endif
 }
 
-const THREADS: u32 = 128u;
 const PIXELS: u32 = TILE_WIDTH * TILE_HEIGHT;
 const ROW: u32 = TILE_WIDTH + 2u * HALO;
 // Rows of normal and hidden, whole matrices of 16.
 const ROWS: u32 = (ROW * (TILE_HEIGHT + 2u * HALO) + 15u) / 16u * 16u;
-// vec4 from one row to the next, padded by 16 bytes of 16-bit numbers against bank conflicts.
+// vec4 from one row to the next, padded against bank conflicts.
 const LD_NORMAL: u32 = CHANNELS + 2u;
-const LD_HIDDEN: u32 = 4u;
-const LD_GATED: u32 = 6u;
+const LD_HIDDEN: u32 = 5u;
+const LD_TERMS: u32 = 6u;
 
 var<workgroup> normal: array<Factor, ROWS * LD_NORMAL>;
 #if EXPAND
@@ -58,7 +59,12 @@ var<workgroup> hidden: array<vec4<f32>, PIXELS * LD_RESULT>;
 var<workgroup> hidden: array<vec4<f32>, max(ROWS, SUBGROUP_COLUMNS * PIXELS) * LD_HIDDEN>;
 #endif
 #if !NORMED
-var<workgroup> gated: array<Factor, PIXELS * LD_GATED>;
+var<workgroup> gated: array<Factor, PIXELS * LD_TERMS>;
+var<workgroup> w_columns: array<Factor, 16u * LD_NORMAL>;
+var<workgroup> w_rows: array<Factor, OUT * LD_TERMS>;
+#else
+// Of two slices in turn.
+var<workgroup> w_rows: array<Factor, 2u * OUT * LD_TERMS>;
 #endif
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -77,91 +83,80 @@ struct Pixel {
     inside: bool,
 }
 
-// The pixel `right` of and `below` the first of a tile.
-fn pixel_at(tile: u32, right: i32, below: i32) -> Pixel {
+// The tile's first pixel, and the first row of its picture in all of them.
+var<private> tile_left: i32;
+var<private> tile_top: i32;
+var<private> first_row: i32;
+
+fn find_tile(tile: u32) {
     let line = tile / params.tiles_x;
-    let px = i32(tile % params.tiles_x * TILE_WIDTH) + right;
-    let py = i32(line % params.tiles_y * TILE_HEIGHT) + below;
+    tile_left = i32(tile % params.tiles_x * TILE_WIDTH);
+    tile_top = i32(line % params.tiles_y * TILE_HEIGHT);
+    first_row = i32(line / params.tiles_y * params.height);
+}
+
+// The pixel `right` of and `below` the first of the tile.
+fn pixel_at(right: i32, below: i32) -> Pixel {
+    let px = tile_left + right;
+    let py = tile_top + below;
     let nx = clamp(px, 0, i32(params.width) - 1);
     let ny = clamp(py, 0, i32(params.height) - 1);
-    let picture = line / params.tiles_y;
-    return Pixel((picture * params.height + u32(ny)) * params.width + u32(nx), nx == px && ny == py);
+    return Pixel(u32((first_row + ny) * i32(params.width) + nx), nx == px && ny == py);
 }
 
 // The same of a row of normal.
-fn pixel_of(tile: u32, row: u32) -> Pixel {
-    return pixel_at(tile, i32(row % ROW) - i32(HALO), i32(row / ROW) - i32(HALO));
-}
-
-// Where the vector c of a token is in x; with MERGE a token is 2×2 pixels, one column first.
-fn place(token: u32, c: u32) -> u32 {
-#if MERGE
-    let part = c / (CHANNELS / 4u);
-    let row = token / params.line * 2u + part % 2u;
-    let column = token % params.line * 2u + part / 2u;
-    return (row * params.line * 2u + column) * (CHANNELS / 4u) + c % (CHANNELS / 4u);
-#else
-    return token * CHANNELS + c;
-#endif
+fn pixel_of(row: u32) -> Pixel {
+    return pixel_at(i32(row % ROW) - i32(HALO), i32(row / ROW) - i32(HALO));
 }
 
 #if !EXPAND
 // Fills `normal`.
-fn normalise(tile: u32, thread: u32) {
+fn normalise(thread: u32) {
     let count = f32(4u * CHANNELS);
-#if SUBGROUPS
-    let lane = thread % LANES;
-    for (var row = thread / LANES; row < ROWS; row += THREADS / LANES) {
-        let at = pixel_of(tile, row);
-        var sum = vec4<f32>();
-#for K PER_LANE
-        let x$K = vec4<f32>(x[place(at.index, lane + $Ku * LANES)]);
-        sum += x$K;
-#endfor
-        let mean = over_lanes(component_sum(sum)) / count;
-        var squares = vec4<f32>();
-#for K PER_LANE
-        squares += (x$K - mean) * (x$K - mean);
-#endfor
-        let rstd = 1.0 / sqrt(over_lanes(component_sum(squares)) / count + EPSILON);
-#for K PER_LANE
-        let c$K = lane + $Ku * LANES;
-        let n$K = (x$K - mean) * rstd * gamma[c$K] + beta[c$K];
-        normal[row * LD_NORMAL + c$K] = select(Factor(), factor(n$K), at.inside);
-#endfor
-    }
-#else
     for (var row = thread; row < ROWS; row += THREADS) {
-        let at = pixel_of(tile, row);
+        let at = pixel_of(row);
         var sum = vec4<f32>();
         for (var c = 0u; c < CHANNELS; c++) {
-            sum += vec4<f32>(x[place(at.index, c)]);
+            sum += vec4<f32>(x[at.index * CHANNELS + c]);
         }
         let mean = component_sum(sum) / count;
         var squares = vec4<f32>();
         for (var c = 0u; c < CHANNELS; c++) {
-            let d = vec4<f32>(x[place(at.index, c)]) - mean;
+            let d = vec4<f32>(x[at.index * CHANNELS + c]) - mean;
             squares += d * d;
         }
-        let rstd = 1.0 / sqrt(component_sum(squares) / count + EPSILON);
+        let rstd = inverseSqrt(component_sum(squares) / count + EPSILON);
         for (var c = 0u; c < CHANNELS; c++) {
-            let n = (vec4<f32>(x[place(at.index, c)]) - mean) * rstd * gamma[c] + beta[c];
+            let n = (vec4<f32>(x[at.index * CHANNELS + c]) - mean) * rstd * gamma[c] + beta[c];
             normal[row * LD_NORMAL + c] = select(Factor(), factor(n), at.inside);
         }
     }
-#endif
 }
 #endif
 
-#if SUBGROUPS
-fn over_lanes(value: f32) -> f32 {
-    var sum = value;
-    for (var stride = 1u; stride < LANES; stride *= 2u) {
-        sum += subgroupShuffleXor(sum, stride);
-    }
-    return sum;
+#if !NORMED
+// The i-th vec4 of w_columns for the slice from `column` of w_in on; past the end, the last.
+fn fetch_columns(column: u32, i: u32) -> Factor {
+    return Factor(w_in[column * CHANNELS + min(i, 16u * CHANNELS - 1u)]);
+}
+
+fn keep_columns(i: u32, v: Factor) {
+    let word = min(i, 16u * CHANNELS - 1u);
+    w_columns[word / CHANNELS * LD_NORMAL + word % CHANNELS] = v;
 }
 #endif
+
+// The same of w_rows, which begins at `start`.
+fn fetch_rows(slice: u32, i: u32) -> Factor {
+    let word = min(i, 4u * OUT - 1u);
+    return Factor(w_out[word / 4u * INNER + slice * 4u + word % 4u]);
+}
+
+fn keep_rows(start: u32, i: u32, v: Factor) {
+    let word = min(i, 4u * OUT - 1u);
+    w_rows[start + word / 4u * LD_TERMS + word % 4u] = v;
+}
+
 
 fn silu4(v: vec4<f32>) -> vec4<f32> {
     return vec4<f32>(silu(v.x), silu(v.y), silu(v.z), silu(v.w));

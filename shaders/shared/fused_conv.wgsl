@@ -1,12 +1,9 @@
 // Depthwise 3×3 convolution of `hidden`: c0 .. of the invocation's four channels in the
-// RUN pixels from (left, top) of the tile downwards. Needs the slice's taps in `taps`.
+// RUN pixels from (left, top) of the tile downwards. Needs their taps, t0 ..
         let quad = thread % 4u;
         let left = thread / 4u % TILE_WIDTH;
         let top = thread / 4u / TILE_WIDTH * RUN;
         let corner = (top * ROW + left) * LD_HIDDEN + quad;
-#for K 9
-        let t$K = taps[$Ku * 4u + quad];
-#endfor
 #for X 3
         var above$X = hidden[corner + $Xu * LD_HIDDEN];
         var level$X = hidden[corner + (ROW + $Xu) * LD_HIDDEN];

@@ -1,6 +1,6 @@
-// The beginning of every fused kernel, which goes on after it: the workgroup's `tile` and the
+// The beginning of every fused kernel, which goes on after it: the workgroup's tile and the
 // invocation's number, `thread`.
-@compute @workgroup_size(128)
+@compute @workgroup_size(THREADS)
 fn main(
     @builtin(workgroup_id) id: vec3<u32>,
     @builtin(num_workgroups) num: vec3<u32>,
@@ -11,3 +11,4 @@ fn main(
     if tile >= params.batch * params.tiles_x * params.tiles_y {
         return;
     }
+    find_tile(tile);

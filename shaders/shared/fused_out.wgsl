@@ -1,5 +1,5 @@
-// sums [PIXELS, OUT] += gated · w_out[.., 16·slice .. + 16]ᵀ; needs `slice` and `thread`. With
-// NORMED the left factor is the slice of `normal`.
+// sums [PIXELS, OUT] += gated · w_rowsᵀ; needs `slice`, `thread` and `rows_at`, where w_rows of the
+// slice begins. With NORMED the left factor is the slice of `normal`.
 // Columns come in sixteens; the last ones end with OUT, so that some are made twice.
 #if COOP
 #for I OUT_ROWS
@@ -7,11 +7,11 @@
         let from$I = (row_matrix + $Iu) * 16u * LD_NORMAL + slice * 4u;
         let g$I = coopLoadT<coop_mat16x16<f16, A>>(&normal[from$I], LD_NORMAL);
 #else
-        let g$I = coopLoadT<coop_mat16x16<f16, A>>(&gated[(row_matrix + $Iu) * 16u * LD_GATED], LD_GATED);
+        let g$I = coopLoadT<coop_mat16x16<f16, A>>(&gated[(row_matrix + $Iu) * 16u * LD_TERMS], LD_TERMS);
 #endif
 #endfor
 #for J OUT_COLUMNS
-        let o$J = coopLoad<coop_mat16x16<f16, B>>(&w_out[columns_from($Ju, column_matrix) * INNER + slice * 4u], INNER);
+        let o$J = coopLoad<coop_mat16x16<f16, B>>(&w_rows[rows_at + columns_from($Ju, column_matrix) * LD_TERMS], LD_TERMS);
 #for I OUT_ROWS
         s$I$J = coopMultiplyAdd(g$I, o$J, s$I$J);
 #endfor
@@ -20,15 +20,15 @@
 #for K 4
 #for I RUN
 #if NORMED
-        let g$I_$K = vec4<f32>(normal[(thread / 4u + 32u * $Iu) * LD_NORMAL + slice * 4u + $Ku]);
+        let g$I_$K = vec4<f32>(normal[(thread / 4u + THREADS / 4u * $Iu) * LD_NORMAL + slice * 4u + $Ku]);
 #else
-        let g$I_$K = vec4<f32>(gated[(thread / 4u + 32u * $Iu) * LD_GATED + $Ku]);
+        let g$I_$K = vec4<f32>(gated[(thread / 4u + THREADS / 4u * $Iu) * LD_TERMS + $Ku]);
 #endif
 #endfor
 #for J OUT_COLUMNS
-        let w$J_$K = (columns_from($Ju, 0u) + 4u * (thread % 4u)) * INNER + slice * 4u + $Ku;
+        let w$J_$K = rows_at + (columns_from($Ju, 0u) + 4u * (thread % 4u)) * LD_TERMS + $Ku;
 #for R 4
-        let o$J_$K_$R = vec4<f32>(w_out[w$J_$K + $Ru * INNER]);
+        let o$J_$K_$R = vec4<f32>(w_rows[w$J_$K + $Ru * LD_TERMS]);
 #endfor
 #for I RUN
         s$I$J += vec4<f32>(

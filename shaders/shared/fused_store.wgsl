@@ -1,5 +1,6 @@
 // Writes the sums, sixteen columns at a time through `hidden`; `emit` says what becomes of four
-// of them. SUBGROUP_COLUMNS sixteens are under way at once, one below the other.
+// of them and of what `before` reads in their place. SUBGROUP_COLUMNS sixteens are under way at
+// once, one below the other: STORES vec4 an invocation.
 #for J OUT_COLUMNS
 #if COOP
 #for I OUT_ROWS
@@ -9,17 +10,21 @@
 #endfor
 #else
 #for I RUN
-    hidden[(thread / 4u + 32u * $Iu) * LD_HIDDEN + thread % 4u] = s$I$J;
+    hidden[(thread / 4u + THREADS / 4u * $Iu) * LD_HIDDEN + thread % 4u] = s$I$J;
 #endfor
 #endif
     workgroupBarrier();
-    for (var i = thread; i < SUBGROUP_COLUMNS * PIXELS * 4u; i += THREADS) {
-        let row = i / 4u % PIXELS;
-        let at = pixel_at(tile, i32(row % TILE_WIDTH), i32(row / TILE_WIDTH));
-        let quad = columns_from($Ju, i / (PIXELS * 4u)) / 4u + i % 4u;
-        if at.inside {
-            emit(at.index, quad, hidden[i]);
-        }
+#for E STORES
+    let row$J_$E = (thread + $Eu * THREADS) / 4u;
+    let place$J_$E = row$J_$E % PIXELS;
+    let at$J_$E = pixel_at(i32(place$J_$E % TILE_WIDTH), i32(place$J_$E / TILE_WIDTH));
+    let quad$J_$E = columns_from($Ju, row$J_$E / PIXELS) / 4u + thread % 4u;
+    let before$J_$E = before(at$J_$E.index, quad$J_$E);
+#endfor
+#for E STORES
+    if at$J_$E.inside {
+        emit(at$J_$E.index, quad$J_$E, hidden[row$J_$E * LD_HIDDEN + thread % 4u], before$J_$E);
     }
+#endfor
     workgroupBarrier();
 #endfor

@@ -18,7 +18,7 @@ pub(super) struct Global {
     /// Where to compute: auto (a hardware graphics device, else the processor), cpu, or part of a device's name (NAME#2: the second that has it)
     #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]
     pub device: String,
-    /// How a graphics device keeps and multiplies numbers: full (32 bits), half (kept in 16 bits) or tensor (and multiplied on tensor cores); one it lacks means the one before [default: the highest that passes a self-test; full for training]
+    /// How a graphics device keeps and multiplies numbers: full (32 bits), half (kept in 16 bits) or tensor (and multiplied on tensor cores); one it lacks means the one before [default: the highest that passes a self-test]
     #[arg(long, global = true, value_name = "RUNG")]
     pub rung: Option<Rung>,
     /// Let shaders check every index (slower; for finding errors in drivers and shaders)

@@ -111,10 +111,7 @@ fn dry(config: &TrainConfig, global: &Global) -> anyhow::Result<ExitCode> {
 
 /// The device to train on.
 fn open(global: &Global) -> anyhow::Result<Arc<dyn Backend>> {
-    let mut setup = global.setup();
-    // The self-test proves restoring, not gradients: 16 bits only where they are asked for.
-    setup.rung = Some(setup.request().wanted_rung());
-    let device = Device::open(&setup)?;
+    let device = Device::open(&global.setup())?;
     Ok(match device.accelerator() {
         Some(accelerator) => accelerator.clone(),
         None => device.processor().clone(),

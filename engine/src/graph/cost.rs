@@ -54,10 +54,7 @@ pub fn node_cost(graph: &Graph, node: &Node) -> Cost {
         | Op::DepthwiseActivationBackward { .. }
         | Op::DepthwiseGeluGateBackward { .. } => (tokens(0) * dims(0)[3] * 9, 0, 0),
         Op::DepthwiseConv3x3Backward { .. } => (2 * tokens(0) * dims(0)[3] * 9, 0, 0),
-        Op::FusedNormLinear { merge, .. } => {
-            let pixels = if *merge { 4 } else { 1 };
-            (tokens(0) / pixels * elements(dims(3)), 0, 0)
-        }
+        Op::FusedNormLinear { .. } => (tokens(0) * elements(dims(3)), 0, 0),
         Op::FusedExpand => (tokens(4) * elements(dims(3)), 0, 0),
         Op::FusedFfn => {
             let weights = [3, 4, 5].map(|i| elements(dims(i)));

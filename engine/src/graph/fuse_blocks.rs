@@ -6,7 +6,7 @@
 //! - LayerNorm → Linear → DepthwiseGeluGate → Linear + residual becomes FusedFfn,
 //! - LayerNorm → Linear → DepthwiseConv3x3 + SiLU → Linear becomes FusedScanInput,
 //! - LayerNorm → Linear, with LayerNormSiluGate → Linear + residual, becomes FusedScanOutput,
-//! - LayerNorm → Linear elsewhere, and SpaceToDepth before it, becomes FusedNormLinear,
+//! - LayerNorm → Linear elsewhere becomes FusedNormLinear,
 //! - DepthToSpace → ConcatChannels → Linear → LayerNorm becomes FusedExpand.
 //!
 //! The two halves around a scan share a LayerNorm; each computes it for itself.
@@ -16,10 +16,11 @@ use super::{Activation, Graph, Node, Op, RearrangeOrder, Source, ValueId};
 /// Channels come in multiples of this, a cooperative matrix.
 const SIDE: usize = 16;
 
-/// Most channels of a token whose tile fits in workgroup memory, in a block and in a product
-/// alone.
-const MOST: usize = 256;
-const MOST_ALONE: usize = 512;
+/// Most channels of a token for which one kernel is faster than several: measured on an NVIDIA
+/// H200 with pictures of 1024 × 1024 (docs/performance.md). Deeper scales have few tokens and large
+/// matrices, which kernels of their own share better.
+const MOST_CONVOLVED: usize = 48;
+const MOST: usize = 64;
 
 /// The same graph with the halves of its blocks merged; value ids stay valid. Blocks whose
 /// channels do not fit cooperative matrices stay as they are.
@@ -71,11 +72,11 @@ const PRODUCT_ADDED: Op = Op::Linear {
     residual: true,
 };
 
-/// `x, γ, β, w` of `v = LN(x)·wᵀ`.
-fn normed_product(graph: &Graph, v: ValueId) -> Option<Vec<ValueId>> {
+/// `x, γ, β, w` of `v = LN(x)·wᵀ`, with at most so many channels.
+fn normed_product(graph: &Graph, v: ValueId, most: usize) -> Option<Vec<ValueId>> {
     let product = maker(graph, v).filter(|n| n.op == PRODUCT)?;
     let norm = maker(graph, product.inputs[0]).filter(|n| n.op == Op::LayerNorm)?;
-    let fits = |c: usize| c.is_multiple_of(SIDE) && c <= MOST;
+    let fits = |c: usize| c.is_multiple_of(SIDE) && c <= most;
     let [_, _, _, channels] = *graph.dims(norm.inputs[0]) else {
         return None;
     };
@@ -90,7 +91,7 @@ fn ffn(graph: &Graph, node: &Node) -> Option<Node> {
     }
     let gate = Op::DepthwiseGeluGate { bias: false };
     let gate = maker(graph, node.inputs[0]).filter(|n| n.op == gate)?;
-    let mut inputs = normed_product(graph, gate.inputs[0])?;
+    let mut inputs = normed_product(graph, gate.inputs[0], MOST_CONVOLVED)?;
     // LN(x) and the residual are of the same x.
     (inputs[0] == node.inputs[2]).then_some(())?;
     inputs.extend([gate.inputs[1], node.inputs[1], node.inputs[3]]);
@@ -109,7 +110,7 @@ fn scan_input(graph: &Graph, node: &Node) -> Option<Node> {
     let conv = maker(graph, node.inputs[0]).filter(|n| n.op == conv)?;
     let projected = graph.dims(node.outputs[0])[3];
     (projected.is_multiple_of(4) && projected >= SIDE).then_some(())?;
-    let mut inputs = normed_product(graph, conv.inputs[0])?;
+    let mut inputs = normed_product(graph, conv.inputs[0], MOST_CONVOLVED)?;
     inputs.extend([conv.inputs[1], conv.inputs[2], node.inputs[1]]);
     let mut fused = replaced(node, Op::FusedScanInput, inputs);
     fused.outputs = vec![conv.outputs[0], node.outputs[0]];
@@ -122,7 +123,7 @@ fn scan_output(graph: &Graph, node: &Node) -> Option<Node> {
         return None;
     }
     let gate = maker(graph, node.inputs[0]).filter(|n| n.op == Op::LayerNormSiluGate)?;
-    let mut inputs = normed_product(graph, gate.inputs[3])?;
+    let mut inputs = normed_product(graph, gate.inputs[3], MOST)?;
     (inputs[0] == node.inputs[2]).then_some(())?;
     inputs.extend(&gate.inputs[..3]);
     inputs.extend([node.inputs[1], node.inputs[3]]);
@@ -141,23 +142,11 @@ fn norm_linear(graph: &Graph, node: &Node) -> Option<Node> {
     let norm = maker(graph, node.inputs[0]).filter(|n| n.op == Op::LayerNorm)?;
     let out = graph.dims(node.outputs[0])[3];
     let channels = graph.dims(norm.inputs[0])[3];
-    let fits = channels.is_multiple_of(4 * SIDE) && channels <= MOST_ALONE
-        || channels.is_multiple_of(SIDE) && channels <= MOST;
+    let fits = channels.is_multiple_of(SIDE) && channels <= MOST;
     (fits && out.is_multiple_of(4) && (SIDE..=MOST).contains(&out)).then_some(())?;
     read_once(graph, norm.outputs[0]).then_some(())?;
-    let gather = Op::SpaceToDepth {
-        factor: 2,
-        order: RearrangeOrder::PatchMerge,
-    };
-    let gathered = maker(graph, norm.inputs[0]).filter(|n| n.op == gather);
-    let gathered =
-        gathered.filter(|n| read_once(graph, n.outputs[0]) && channels.is_multiple_of(4 * SIDE));
-    let x = gathered.map_or(norm.inputs[0], |n| n.inputs[0]);
-    let merge = gathered.is_some();
-    let mut inputs = vec![x];
-    inputs.extend(&norm.inputs[1..]);
-    inputs.extend(&node.inputs[1..]);
-    Some(replaced(node, Op::FusedNormLinear { bias, merge }, inputs))
+    let inputs = [norm.inputs.as_slice(), &node.inputs[1..]].concat();
+    Some(replaced(node, Op::FusedNormLinear { bias }, inputs))
 }
 
 /// `node` as the norm after pixels from coarse tokens were joined with those of their scale.
@@ -177,7 +166,7 @@ fn expand(graph: &Graph, node: &Node) -> Option<Node> {
     let shuffled = made(joined.inputs[0], shuffle)?;
     let skip = joined.inputs[1];
     let channels = graph.dims(node.outputs[0])[3];
-    let fits = channels.is_multiple_of(SIDE) && 2 * channels <= MOST;
+    let fits = channels.is_multiple_of(SIDE) && channels <= MOST;
     let equal = [shuffled.outputs[0], skip].map(|v| graph.dims(v)[3]) == [channels; 2];
     (fits && equal).then_some(())?;
     let mut inputs = vec![shuffled.inputs[0]];
@@ -213,31 +202,26 @@ mod tests {
     }
 
     #[test]
-    fn every_block_becomes_three_nodes_and_its_scan() {
+    fn wide_scales_become_three_nodes_and_a_scan_a_block() {
         let network = Network::build(&Preset::Base.config(), 1, 256, 256).unwrap();
         let before = fuse(network.graph);
         let graph = fuse_blocks(before.clone());
-        for name in [
-            "FusedFfn",
-            "FusedScanInput",
-            "SelectiveScan",
-            "FusedScanOutput",
+        // Two blocks of 32 channels and two of 64; the head; two expansions.
+        for (name, nodes) in [
+            ("FusedFfn", 2),
+            ("FusedScanInput", 2),
+            ("FusedScanOutput", 4),
+            ("FusedNormLinear", 1),
+            ("FusedExpand", 2),
         ] {
-            assert_eq!(count(&graph, name), 10, "{name}");
+            assert_eq!(count(&graph, name), nodes, "{name}");
         }
-        for name in ["DepthwiseConv3x3", "DepthwiseGeluGate", "LayerNormSiluGate"] {
-            assert_eq!(count(&graph, name), 0, "{name}");
-        }
-        assert_eq!(count(&graph, "FusedNormLinear"), 4);
-        assert_eq!(count(&graph, "FusedExpand"), 3);
-        for name in ["SpaceToDepth", "DepthToSpace", "ConcatChannels"] {
-            assert_eq!(count(&graph, name), 0, "{name}");
-        }
+        assert_eq!(count(&graph, "SelectiveScan"), 10);
         let cost = |g: &Graph| (graph_cost(g).dense_macs, graph_cost(g).scan_flops);
         assert_eq!(cost(&graph), cost(&before));
         let bytes = |g: &Graph| graph_cost(g).bytes as f64;
         let left = bytes(&graph) / bytes(&before);
-        assert!(left < 0.55, "{left:.2} of the bytes are left");
+        assert!(left < 0.7, "{left:.2} of the bytes are left");
     }
 
     #[test]

@@ -116,13 +116,10 @@ pub enum Op {
     /// `x [B,H,W,C], γ, β, w_z [D,C], y [B,H,W,D], γ₂, β₂ [D], w_out [C,D], s [C]
     /// → x + s ⊙ (LN₂(y) ⊙ SiLU(LN(x)·w_zᵀ))·w_outᵀ`: what follows a scan (made by fusion).
     FusedScanOutput,
-    /// `x [B,H,W,C], γ, β, w [O,C], [b [O]] → LN(x)·wᵀ + b`; with `merge` `x` is `[B,2H,2W,C/4]`
-    /// and four neighbours in [`RearrangeOrder::PatchMerge`] are a token (made by fusion).
+    /// `x [B,H,W,C], γ, β, w [O,C], [b [O]] → LN(x)·wᵀ + b` (made by fusion).
     FusedNormLinear {
         /// Whether `b` is present.
         bias: bool,
-        /// Whether four neighbours are gathered first.
-        merge: bool,
     },
     /// `x [B,H,W,4C], γ, β [C], w [C,2C], skip [B,2H,2W,C] → LN([shuffle(x), skip]·wᵀ)`, where the
     /// pixel shuffle gives `[B,2H,2W,C]` (made by fusion).

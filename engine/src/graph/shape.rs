@@ -182,19 +182,14 @@ pub fn infer(op: &Op, dims: &[&[usize]]) -> Result<Vec<Dims>, ShapeError> {
             o.expect(8, &x[3..])?;
             Ok(vec![x.to_vec()])
         }
-        Op::FusedNormLinear { bias, merge } => {
+        Op::FusedNormLinear { bias } => {
             o.count(4 + usize::from(bias))?;
-            let [b, h, w, c] = o.activation(0)?;
-            if merge && (h % 2 != 0 || w % 2 != 0) {
-                return o.fail(format!("{h} × {w} pixels do not divide into 2 × 2"));
-            }
-            let f = 1 + usize::from(merge);
-            let token = [b, h / f, w / f, c * f * f];
-            let out = normed_product(&o, &token, 3)?;
+            let x = o.activation(0)?;
+            let out = normed_product(&o, &x, 3)?;
             if bias {
                 o.expect(4, &[out])?;
             }
-            Ok(vec![vec![b, h / f, w / f, out]])
+            Ok(vec![vec![x[0], x[1], x[2], out]])
         }
         Op::FusedExpand => {
             o.count(5)?;

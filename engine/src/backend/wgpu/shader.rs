@@ -96,6 +96,7 @@ const SHARED: &[(&str, &str)] = shaders!("shared/":
     "fused_conv",
     "fused_in",
     "fused_main",
+    "fused_normed",
     "fused_out",
     "fused_store",
     "fused_sums",

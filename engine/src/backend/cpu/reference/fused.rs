@@ -53,14 +53,9 @@ fn added<T: Real>(x: &[Tensor<'_, T>], a: Wide, w: &Tensor<'_, T>, s: &Tensor<'_
     narrowed(&linear::forward(&operands, false, true))
 }
 
-/// `x, γ, β, w, [b] → LN(x)·wᵀ + b`, with `merge` of four neighbours as a token.
-pub(super) fn norm_linear<T: Real>(x: &[Tensor<'_, T>], bias: bool, merge: bool) -> Vec<T> {
+/// `x, γ, β, w, [b] → LN(x)·wᵀ + b`
+pub(super) fn norm_linear<T: Real>(x: &[Tensor<'_, T>], bias: bool) -> Vec<T> {
     let [mut a, gamma, beta, w] = [0, 1, 2, 3].map(|i| Wide::of(&x[i]));
-    if merge {
-        a.data = rearrange::space_to_depth(&[a.view()], 2, RearrangeOrder::PatchMerge);
-        let [b, h, w, c] = x[0].bhwc();
-        a.dims = vec![b, h / 2, w / 2, 4 * c];
-    }
     a.data = norm::forward(&[a.view(), gamma.view(), beta.view()]);
     let b = bias.then(|| Wide::of(&x[4]));
     let operands: Vec<_> = [&a, &w].into_iter().chain(&b).map(Wide::view).collect();

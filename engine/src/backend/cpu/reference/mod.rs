@@ -129,7 +129,7 @@ pub fn run_op<T: Real>(op: &Op, x: &[Tensor<'_, T>]) -> Vec<Vec<T>> {
         }
         Op::ScaleRows => vec![linear::scale_rows(x)],
         Op::ScaleRowsBackward => linear::scale_rows_backward(x),
-        Op::FusedNormLinear { bias, merge } => vec![fused::norm_linear(x, bias, merge)],
+        Op::FusedNormLinear { bias } => vec![fused::norm_linear(x, bias)],
         Op::FusedExpand => vec![fused::expand(x)],
         Op::FusedFfn => vec![fused::ffn(x)],
         Op::FusedScanInput => fused::scan_input(x),

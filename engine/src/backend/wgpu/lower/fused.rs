@@ -30,8 +30,6 @@ struct Half {
     halo: bool,
     /// Whether the last product is of the normalised tokens themselves.
     normed: bool,
-    /// Whether four pixels are a token.
-    merge: bool,
     /// Whether a token is four pixels, and rows of results are normalised.
     expand: bool,
     /// Bytes of a factor of a product in workgroup memory.
@@ -67,7 +65,6 @@ impl Half {
             halo: matches!(node.op, Op::FusedFfn | Op::FusedScanInput),
             normed: matches!(node.op, Op::FusedNormLinear { .. } | Op::FusedExpand),
             expand: node.op == Op::FusedExpand,
-            merge: matches!(node.op, Op::FusedNormLinear { merge: true, .. }),
             factor: graph.value(node.inputs[3]).storage.bytes() as usize,
         })
     }
@@ -91,21 +88,19 @@ impl Half {
     /// Bytes of workgroup memory.
     fn bytes(&self, tile: Tile, cooperative: bool) -> usize {
         let columns = if cooperative { self.sums(tile)[1] } else { 1 };
+        // Rows of 16-bit values are padded by 16 bytes, of sums by as much.
         let normal = self.rows(tile) * (self.channels + 8) * self.factor;
-        let hidden = self.rows(tile).max(columns * tile.pixels()) * 4 * SIDE;
+        let hidden = self.rows(tile).max(columns * tile.pixels()) * (4 * SIDE + 16);
+        let terms = |rows: usize| rows * (SIDE + 8) * self.factor;
         if self.expand {
-            return normal + tile.pixels() * (4 * self.out + 16);
+            return normal + tile.pixels() * (4 * self.out + 16) + 2 * terms(self.out);
         }
         if self.normed {
-            return normal + hidden;
+            return normal + hidden + 2 * terms(self.out);
         }
-        let gated = tile.pixels() * 24 * self.factor;
-        let extra = if self.halo {
-            36 * 16
-        } else {
-            tile.pixels() * 8
-        };
-        normal + hidden + gated + extra
+        let columns = SIDE * (self.channels + 8) * self.factor;
+        let spread = if self.halo { 0 } else { tile.pixels() * 8 };
+        normal + hidden + terms(tile.pixels()) + columns + terms(self.out) + spread
     }
 
     /// The largest tile of which there are enough for a graphics card, else the smallest; on
@@ -152,7 +147,6 @@ pub(super) fn lower(graph: &Graph, node: &Node, has: Capabilities) -> Option<Low
     let &[batch, height, width, _] = graph.dims(node.outputs[0]) else {
         return None;
     };
-    let line = width;
     // Without neighbours a picture is one line of tokens.
     let picture = match (half.halo, half.expand) {
         (true, _) => [batch, height, width],
@@ -165,17 +159,11 @@ pub(super) fn lower(graph: &Graph, node: &Node, has: Capabilities) -> Option<Low
         true => half.sums(tile),
         false => [1, 1, 1, half.out.div_ceil(SIDE)],
     };
-    let quads = if half.expand { half.out } else { half.channels } / 4;
-    // A power of two that divides the vectors of every token that is normalised.
-    let lanes = (1 << (quads | (half.inner / 4)).trailing_zeros()).min(32);
-    let bias = matches!(node.op, Op::FusedNormLinear { bias: true, .. });
+    let bias = matches!(node.op, Op::FusedNormLinear { bias: true });
     let constants = vec![
         ("VEC4", true.into()),
+        ("THREADS", THREADS.into()),
         ("COOP", cooperative.into()),
-        ("SUBGROUPS", (has.subgroups as usize >= lanes).into()),
-        ("LANES", lanes.into()),
-        ("PER_LANE", (quads / lanes).into()),
-        ("PER_LANE_Y", (half.inner / 4 / lanes).into()),
         ("CHANNELS", (half.channels / 4).into()),
         ("INNER", (half.inner / 4).into()),
         ("OUT", half.out.into()),
@@ -183,7 +171,6 @@ pub(super) fn lower(graph: &Graph, node: &Node, has: Capabilities) -> Option<Low
         ("SLICES", (half.inner / SIDE).into()),
         ("HALO", half.halo.into()),
         ("NORMED", half.normed.into()),
-        ("MERGE", half.merge.into()),
         ("EXPAND", half.expand.into()),
         ("BIAS", bias.into()),
         ("TILE_WIDTH", tile.width.into()),
@@ -193,6 +180,9 @@ pub(super) fn lower(graph: &Graph, node: &Node, has: Capabilities) -> Option<Low
             "IN_MATRICES",
             (half.rows(tile) / SIDE).div_ceil(SUBGROUPS).into(),
         ),
+        ("LOADS_IN", (4 * half.channels).div_ceil(THREADS).into()),
+        ("LOADS_OUT", (4 * half.out).div_ceil(THREADS).into()),
+        ("STORES", (columns * tile.pixels() * 4 / THREADS).into()),
         ("SUBGROUP_ROWS", across.into()),
         ("SUBGROUP_COLUMNS", columns.into()),
         ("OUT_ROWS", out_rows.into()),
@@ -212,7 +202,6 @@ pub(super) fn lower(graph: &Graph, node: &Node, has: Capabilities) -> Option<Low
         width,
         width.div_ceil(tile.width),
         height.div_ceil(tile.height),
-        line,
     ];
     Some(Lowered {
         dispatches: vec![Dispatch {
