@@ -152,6 +152,10 @@ impl Screen {
             } => self.line(&format!(
                 "{photographs} photographs, {megapixels:.0} megapixels, decoded in {seconds:.1} s"
             )),
+            Event::Begun { path, taken, of } => self.line(&format!(
+                "begins with {taken} of {of} parameters of {}",
+                path.display()
+            )),
             Event::FellBack { reason } => {
                 self.line(&format!("{reason}; going on from the state before it"));
             }

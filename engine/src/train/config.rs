@@ -27,6 +27,10 @@ pub struct TrainConfig {
     pub seed: u64,
     /// Folder for the model, the state, the log and the plot.
     pub output: PathBuf,
+    /// A model whose weights training begins with, wherever name and sizes match; the rest, or
+    /// without it everything, is drawn at random.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<PathBuf>,
     /// The network.
     #[serde(default)]
     pub network: NetworkSettings,

@@ -51,6 +51,16 @@ pub enum TrainError {
         /// Network or task.
         what: &'static str,
     },
+    /// The model that training should begin with is of quite another network.
+    #[error("{}: fits {taken} of the network's {of} parameters; give start a model with the same channels", path.display())]
+    Start {
+        /// The model.
+        path: PathBuf,
+        /// Parameters of the same name and sizes.
+        taken: usize,
+        /// Parameters of the network.
+        of: usize,
+    },
     /// The loss or the gradient became infinite or NaN.
     #[error(
         "step {step}: loss {loss}, gradient norm {gradient_norm}: not finite. The last good state (step {kept_step}) is kept in {}; lower optimiser.learning_rate or optimiser.clip and go on with --resume", kept.display()

@@ -21,6 +21,15 @@ pub enum Event {
         /// How long it took.
         seconds: f64,
     },
+    /// Weights were taken from a model.
+    Begun {
+        /// Its file.
+        path: PathBuf,
+        /// Parameters taken.
+        taken: usize,
+        /// Parameters of the network.
+        of: usize,
+    },
     /// The state could not be read, the one before it is used.
     FellBack {
         /// What was wrong with it.

@@ -50,6 +50,7 @@ impl Chapter {
             *path = name(path);
         }
         training.output = name(&training.output);
+        training.start = training.start.as_deref().map(name);
         Self {
             from_step,
             training,

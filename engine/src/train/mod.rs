@@ -22,6 +22,7 @@ mod rehearse;
 mod run;
 mod sampler;
 mod schedule;
+mod start;
 #[cfg(test)]
 mod tests;
 mod validate;

@@ -11,6 +11,7 @@ use super::log::{Log, LogLine};
 use super::photos::Photos;
 use super::sampler::Sampler;
 use super::schedule::settings;
+use super::start::starting_weights;
 use super::validate::Validation;
 use super::{Event, Progress, TrainError, plot::plot};
 use crate::backend::{Backend, StepReport, Trainer, TrainingState};
@@ -18,7 +19,7 @@ use crate::checkpoint::SavedTraining;
 use crate::graph::{
     Loss, Op, ShapeError, TrainingGraph, differentiate, fuse, fuse_backward, recompute,
 };
-use crate::network::{Network, initial_weights};
+use crate::network::Network;
 
 /// How a session runs, besides the configuration.
 #[derive(Clone, Copy, Debug, Default)]
@@ -107,7 +108,7 @@ pub fn run(
             task: config.task,
             recipe: serde_json::to_value(&recipe).unwrap_or_default(),
             step: 0,
-            state: TrainingState::start(initial_weights(&network.parameters, config.seed)),
+            state: TrainingState::start(starting_weights(config, &network, events)?),
         },
     };
     let mut graph = training_graph(network, config.loss.loss())?;

@@ -254,6 +254,41 @@ fn a_run_leaves_a_model_a_state_a_log_and_curves() {
 }
 
 #[test]
+fn a_run_begins_with_a_models_weights() {
+    let (folder, config) = scene();
+    let first = train(&config, false, &Fake::default(), |_, _| {}).unwrap();
+    let model = Checkpoint::load(&first.model).unwrap();
+    let begin = |start: &str, settings: fn(&mut TrainConfig)| {
+        let mut config = config.clone();
+        config.output = "second".into();
+        config.start = Some(start.into());
+        config.steps = 1;
+        settings(&mut config);
+        let mut begun = None;
+        let done = train(&config, false, &Fake::default(), |e, _| {
+            if let Event::Begun { taken, of, .. } = e {
+                begun = Some((*taken, *of));
+            }
+        });
+        let _ = std::fs::remove_dir_all(folder.path().join("second"));
+        done.map(|_| begun.unwrap())
+    };
+    let all = model.weights.len();
+    let same = begin("run/model.safetensors", |_| {}).unwrap();
+    assert_eq!(same, (all, all));
+    // A deeper network takes what it shares and draws the rest.
+    let (taken, of) = begin("run/model.safetensors", |c| {
+        c.network.depths = Some(vec![1, 2]);
+    })
+    .unwrap();
+    assert!(taken == all && of > all, "{taken} of {of}");
+    let wider = begin("run/model.safetensors", |c| c.network.channels = Some(8));
+    let missing = begin("nothing.safetensors", |_| {});
+    assert!(matches!(wider, Err(TrainError::Start { .. })), "{wider:?}");
+    assert!(matches!(missing, Err(TrainError::Checkpoint(_))));
+}
+
+#[test]
 fn stopped_and_resumed_equals_uninterrupted() {
     let (folder, config) = scene();
     let mut whole = config.clone();
