@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use serde_json::json;
 use serpent_engine::checkpoint::{Checkpoint, Task};
 use serpent_engine::estimate::{Ailment, Diagnosis, diagnose, propose};
-use serpent_engine::image::Picture;
+use serpent_engine::image::{ColourTransform, Picture};
 use serpent_engine::restore::batch::{BatchRequest, Destination, plan_batch};
 use serpent_engine::train::degrade::{Chroma, Degradation, Purpose, Sensor, apply_all, rng};
 
@@ -81,7 +81,8 @@ pub(super) fn run(args: &AutoArgs, global: &Global) -> anyhow::Result<Outcome> {
 fn examine(path: &Path) -> anyhow::Result<Diagnosis> {
     let picture = Picture::open(path)?;
     let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
-    Ok(diagnose(&picture.to_rgb(), Some(&bytes)))
+    let seen = ColourTransform::of(&picture).seen(&picture);
+    Ok(diagnose(&seen, Some(&bytes)))
 }
 
 /// Names and tasks of the models there are; damaged ones are passed over.

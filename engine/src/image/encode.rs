@@ -2,7 +2,7 @@
 
 use super::exif;
 use super::rgb::{to_u8, to_u16};
-use super::{BitDepth, Colour, Format, ImageError, Picture};
+use super::{BitDepth, Colour, ColourTransform, Format, ImageError, Picture};
 use ::image::codecs::{
     bmp::BmpEncoder, jpeg::JpegEncoder, png::PngEncoder, tiff::TiffEncoder, webp::WebPEncoder,
 };
@@ -40,8 +40,9 @@ impl Picture {
     /// Samples are clipped to [0, 1] and rounded to the picture's depth where
     /// the format has it (PNG, TIFF), else to 8 bits. JPEG has no alpha: the
     /// picture is laid on white. Profile and EXIF are written where the format
-    /// holds them (not BMP; TIFF without EXIF), the profile only if it fits the
-    /// colour kind; EXIF sizes are set and its preview, now out of date, is left out.
+    /// holds them (not BMP; TIFF without EXIF); EXIF sizes are set and its preview,
+    /// now out of date, is left out. Where the profile cannot be written the colours
+    /// are converted to sRGB, which files without a profile are taken for.
     ///
     /// # Errors
     /// [`ImageError::Unsupported`] for an unknown extension or a format that
@@ -104,14 +105,13 @@ impl Picture {
         let side = |v: usize| u32::try_from(v).unwrap_or(u32::MAX);
         let (width, height) = (side(self.width), side(self.height));
         let layout = self.layout(format);
-        if let Some(profile) = self
-            .metadata
-            .icc
-            .as_ref()
-            .filter(|p| fits(p, layout.colour))
-        {
-            // A format that cannot hold it answers with an error: nothing lost but the profile.
-            let _ = encoder.set_icc_profile(profile.clone());
+        if let Some(profile) = &self.metadata.icc {
+            if !format.holds_profile(profile) || !fits(profile, layout.colour) {
+                return self.in_srgb().write(format, encoder);
+            }
+            encoder
+                .set_icc_profile(profile.clone())
+                .map_err(::image::ImageError::Unsupported)?;
         }
         if let Some(block) = &self.metadata.exif {
             // A JPEG segment holds 64 KiB less its header.
@@ -136,6 +136,17 @@ impl Picture {
                 )
             }
         }
+    }
+
+    /// The picture in sRGB, without a profile.
+    fn in_srgb(&self) -> Self {
+        let colours = ColourTransform::of(self);
+        let mut picture = match colours.is_srgb() {
+            true => self.clone(),
+            false => self.with_pixels(&colours.seen(self)),
+        };
+        picture.metadata.icc = None;
+        picture
     }
 
     fn layout(&self, format: Format) -> Layout {

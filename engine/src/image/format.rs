@@ -87,6 +87,19 @@ impl Format {
         self != Self::Jpeg
     }
 
+    /// Whether this colour profile can stand in the file. WebP has no grey of its own, so that
+    /// a profile of grey would contradict what is read back.
+    pub(super) fn holds_profile(self, profile: &[u8]) -> bool {
+        /// A JPEG has segments for it of 64 KiB less two lengths and a name, 254 with this encoder.
+        const JPEG_PROFILE: usize = 254 * 65_519;
+        match self {
+            Self::Png | Self::Tiff => true,
+            Self::WebP => profile.get(16..20) != Some(b"GRAY"),
+            Self::Jpeg => profile.len() <= JPEG_PROFILE,
+            Self::Bmp | Self::Gif => false,
+        }
+    }
+
     pub(super) fn from_library(format: ::image::ImageFormat) -> Option<Self> {
         use ::image::ImageFormat as Lib;
         Some(match format {

@@ -5,6 +5,7 @@
 //! saved is the same kind of file as what was opened. An [`Rgb32`] is what the
 //! network, the degradations and the metrics work on.
 
+mod colours;
 mod decode;
 mod encode;
 mod error;
@@ -18,6 +19,7 @@ mod rgb;
 #[cfg(test)]
 mod tests;
 
+pub use colours::ColourTransform;
 pub use decode::{Limits, Probe};
 pub use encode::SaveOptions;
 pub use error::ImageError;

@@ -34,7 +34,8 @@ pub enum BitDepth {
 /// What a file says about its picture besides the pixels.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Metadata {
-    /// The colour profile, as stored. The samples stay in the profile's space.
+    /// The colour profile, as stored. The samples are in its space
+    /// ([`ColourTransform`](super::ColourTransform) leads to sRGB and back).
     pub icc: Option<Vec<u8>>,
     /// The EXIF block (from its TIFF header on), its orientation set to upright.
     pub exif: Option<Vec<u8>>,
@@ -152,7 +153,7 @@ impl Picture {
         Ok(self)
     }
 
-    /// What the network sees: three channels, grey repeated in each.
+    /// Three channels in the picture's own colours, grey repeated in each.
     pub fn to_rgb(&self) -> Rgb32 {
         let samples = match self.colour {
             Colour::Rgb => self.samples.clone(),

@@ -12,7 +12,7 @@ use crate::backend::BackendError;
 use crate::checkpoint::Checkpoint;
 use crate::estimate::white_noise;
 use crate::image::resize::{Factor, bicubic};
-use crate::image::{Picture, Rgb32};
+use crate::image::{ColourTransform, Picture, Rgb32};
 
 /// Memory that the intermediates of one tile may take.
 pub const MEMORY_BUDGET: u64 = 1 << 30;
@@ -128,7 +128,8 @@ impl Restorer {
 
     /// Restores a picture; `monitor` hears of every tile and may stop.
     ///
-    /// Grey stays grey, alpha, depth and metadata are kept.
+    /// Grey stays grey, alpha, depth and metadata are kept. The network sees sRGB; the result is
+    /// in the picture's own colours again, and so are those that sRGB does not hold.
     ///
     /// # Errors
     /// [`RestoreError`]; failures of a graphics device only when the processor fails too.
@@ -139,21 +140,23 @@ impl Restorer {
         monitor: &mut Monitor<'_>,
     ) -> Result<Restored, RestoreError> {
         options.check()?;
-        let rgb = picture.to_rgb();
+        let colours = ColourTransform::there_and_back(picture);
+        let rgb = colours.seen(picture);
         if !rgb.samples().iter().all(|v| v.is_finite()) {
             return Err(RestoreError::Input);
         }
         let mut notes = Vec::new();
+        if let Some(problem) = colours.problem() {
+            notes.push(format!("{problem}; its samples are restored as if sRGB"));
+        }
         let (output, device) = match options.ensemble {
             true => self.ensemble(&rgb, options, monitor, &mut notes)?,
             false => self.network(&rgb, options, monitor, &mut notes)?,
         };
         let scale = self.checkpoint.config.scale;
-        let restored = picture.with_pixels(&Rgb32::new(
-            rgb.width() * scale,
-            rgb.height() * scale,
-            output,
-        )?);
+        let (width, height) = (rgb.width() * scale, rgb.height() * scale);
+        drop(rgb);
+        let restored = colours.put_back(picture, Rgb32::new(width, height, output)?);
         Ok(Restored {
             picture: blend(picture, &restored, options.strength)?,
             device,
@@ -374,11 +377,20 @@ fn fallback(error: RestoreError) -> Result<Fallback, RestoreError> {
     }
 }
 
-/// σ of the noise of a picture; grey and its colour copy have the same.
+/// σ of the noise of a picture as the network sees it; grey and its colour copy have the same.
 fn noise_of(picture: &Picture) -> f32 {
     let (width, height) = (picture.width(), picture.height());
-    let channels = picture.colour().channels();
-    white_noise(picture.samples(), width, height, channels).clamp(0.0, 1.0)
+    let colours = ColourTransform::there_and_back(picture);
+    let noise = match colours.is_srgb() {
+        true => white_noise(
+            picture.samples(),
+            width,
+            height,
+            picture.colour().channels(),
+        ),
+        false => white_noise(colours.seen(picture).samples(), width, height, 3),
+    };
+    noise.clamp(0.0, 1.0)
 }
 
 /// Adds the noise level as a fourth channel.

@@ -13,9 +13,13 @@ use crate::graph::{Graph, TrainingGraph};
 use crate::image::{BitDepth, Colour, Metadata, Picture};
 use crate::network::{Network, NetworkConfig, Preset, initial_weights};
 
+mod fidelity;
+
 /// What a fake device does with a tile.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Behaviour {
+    /// Changes nothing.
+    Keep,
     /// Adds 0.1 to every sample.
     Brighten,
     /// Allows tiles of at most so many pixels.
@@ -113,15 +117,20 @@ impl Executable for FakeExecutable {
         let device = self.device.name.to_owned();
         let (height, width, channels) = (self.dims[1], self.dims[2], self.dims[3]);
         let r = self.scale;
+        let more = if self.device.behaviour == Behaviour::Keep {
+            0.0
+        } else {
+            0.1
+        };
         let mut out = Vec::new();
         for y in 0..height * r {
             for x in 0..width * r {
                 let pixel = &inputs[0][(y / r * width + x / r) * channels..][..3];
-                out.extend(pixel.iter().map(|v| v + 0.1));
+                out.extend(pixel.iter().map(|v| v + more));
             }
         }
         match self.device.behaviour {
-            Behaviour::Brighten | Behaviour::Small(_) => Ok(vec![out]),
+            Behaviour::Keep | Behaviour::Brighten | Behaviour::Small(_) => Ok(vec![out]),
             Behaviour::Lost => Err(BackendError::Lost {
                 device,
                 reason: "unplugged".into(),

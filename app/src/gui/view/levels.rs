@@ -9,9 +9,7 @@ use std::sync::Arc;
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
-use serpent_engine::image::{BitDepth, Colour, Picture};
-
-use super::colour::ToDisplay;
+use serpent_engine::image::{BitDepth, Colour, ColourTransform, Picture};
 
 /// Side of a tile in texels, without the edge around it.
 pub(super) const SIDE: u32 = 512;
@@ -100,7 +98,7 @@ impl Grid {
 /// A picture with its kept levels.
 pub(super) struct Levels {
     picture: Arc<Picture>,
-    colour: ToDisplay,
+    colour: ColourTransform,
     grid: Grid,
     /// From [`FIRST_STORED`] to the top, opacity multiplied in, in the picture's own colours.
     stored: Vec<Vec<[f16; 4]>>,
@@ -108,7 +106,7 @@ pub(super) struct Levels {
 
 impl Levels {
     /// Nothing is averaged yet.
-    pub fn new(picture: Arc<Picture>, colour: ToDisplay) -> Self {
+    pub fn new(picture: Arc<Picture>, colour: ColourTransform) -> Self {
         let grid = Grid {
             width: picture.width() as u32,
             height: picture.height() as u32,
@@ -261,7 +259,7 @@ impl Levels {
         if transparent {
             pixels(&mut rgb, |v, a| if a > 0.0 { v / a } else { 0.0 });
         }
-        self.colour.apply(&mut rgb);
+        self.colour.to_srgb(&mut rgb);
         if transparent {
             pixels(&mut rgb, |v, a| v * a);
         }

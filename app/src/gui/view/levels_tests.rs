@@ -10,7 +10,7 @@ fn levels(width: usize, height: usize, value: impl Fn(usize, usize) -> f32) -> L
     let picture = Picture::new(width, height, Colour::Grey, samples)
         .unwrap()
         .with_depth(BitDepth::Sixteen);
-    let mut levels = Levels::new(Arc::new(picture), ToDisplay::default());
+    let mut levels = Levels::new(Arc::new(picture), ColourTransform::default());
     while !levels.complete() {
         levels.advance();
     }

@@ -6,7 +6,6 @@
 mod bar;
 mod camera;
 mod candidate;
-mod colour;
 mod fill;
 mod gpu;
 mod grid;

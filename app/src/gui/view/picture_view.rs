@@ -5,9 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use eframe::egui_wgpu::wgpu;
-use serpent_engine::image::Picture;
+use serpent_engine::image::{ColourTransform, Picture};
 
-use super::colour::ToDisplay;
 use super::gpu::Gpu;
 use super::levels::{Grid, Key, Levels};
 use super::loader::Loader;
@@ -66,8 +65,9 @@ pub struct PictureView {
 impl PictureView {
     /// Starts preparing `picture`; the first pixels are there a few frames later.
     pub fn new(gpu: &Gpu, picture: Arc<Picture>) -> Self {
-        let colour = ToDisplay::of(&picture);
-        let problem = colour.problem.clone();
+        let colour = ColourTransform::of(&picture);
+        let shown_as = |p| format!("{p}; colours are shown as sRGB");
+        let problem = colour.problem().map(shown_as);
         let levels = Levels::new(picture.clone(), colour);
         Self {
             gpu: gpu.clone(),

@@ -5,6 +5,7 @@ use super::*;
 use ::image::{ExtendedColorType, ImageEncoder};
 use std::path::{Path, PathBuf};
 
+mod colours;
 mod refused;
 
 /// A picture without symmetry whose samples are whole numbers of the depth.

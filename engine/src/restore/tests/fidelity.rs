@@ -1,0 +1,162 @@
+//! What a photograph's file says about its pixels holds for the restored ones.
+
+use moxcms::{ColorProfile, ToneReprCurve};
+
+use super::*;
+use crate::image::SaveOptions;
+
+fn keeper(behaviour: Behaviour, scale: usize) -> Restorer {
+    let device = Device::new(None, Fake::new("cpu", behaviour));
+    Restorer::new(Arc::new(device), checkpoint(|c| c.scale = scale)).unwrap()
+}
+
+fn restored(behaviour: Behaviour, scale: usize, picture: &Picture) -> Picture {
+    let options = Options::default();
+    let done = keeper(behaviour, scale).restore(picture, &options, &mut go_on);
+    let done = done.unwrap();
+    assert!(done.notes.is_empty(), "{:?}", done.notes);
+    done.picture
+}
+
+/// ProPhoto's primaries, far beyond what sRGB and the eye have, with light itself as samples.
+fn linear_pro_photo() -> ColorProfile {
+    let mut profile = ColorProfile::new_pro_photo_rgb();
+    let line = Some(ToneReprCurve::Lut(Vec::new()));
+    profile.red_trc = line.clone();
+    profile.green_trc = line.clone();
+    profile.blue_trc = line;
+    profile
+}
+
+fn tagged(picture: Picture, profile: &ColorProfile) -> Picture {
+    picture.with_metadata(Metadata {
+        icc: Some(profile.encode().unwrap()),
+        exif: None,
+    })
+}
+
+/// Colours all over the cube with its corners, then greys; whole steps of the depth.
+fn colourful(depth: BitDepth, colour: Colour) -> Picture {
+    let top = if depth == BitDepth::Eight {
+        255.0f32
+    } else {
+        65535.0
+    };
+    let (side, n) = (16, colour.channels());
+    let value = |i: usize, c: usize| match i {
+        0..8 => (i >> c & 1) as f32,
+        8..128 => ((i * (c + 3)) as f32 * 0.618_034).fract(),
+        _ => (i - 128) as f32 / 127.0,
+    };
+    let samples = (0..side * side * n)
+        .map(|i| (value(i / n, i % n) * top).round() / top)
+        .collect();
+    let picture = Picture::new(side, side, colour, samples).unwrap();
+    picture.with_depth(depth)
+}
+
+fn largest_difference(a: &Picture, b: &Picture) -> f32 {
+    assert_eq!(a.samples().len(), b.samples().len());
+    let pairs = a.samples().iter().zip(b.samples());
+    pairs.fold(0.0, |most, (a, b)| most.max((a - b).abs()))
+}
+
+#[test]
+fn colours_beyond_srgb_survive_a_network_that_changes_nothing() {
+    let profiles = [
+        (ColorProfile::new_display_p3(), Colour::Rgb),
+        (ColorProfile::new_adobe_rgb(), Colour::Rgb),
+        (linear_pro_photo(), Colour::Rgb),
+        (ColorProfile::new_gray_with_gamma(1.0), Colour::Grey),
+        (ColorProfile::new_gray_with_gamma(2.2), Colour::Grey),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    for (depth, step) in [
+        (BitDepth::Eight, 1.0 / 255.0),
+        (BitDepth::Sixteen, 1.0 / 65535.0),
+    ] {
+        for (profile, colour) in &profiles {
+            let picture = tagged(colourful(depth, *colour), profile);
+            let result = restored(Behaviour::Keep, 1, &picture);
+            assert!(largest_difference(&picture, &result) < step / 2.0);
+            let path = folder.path().join("a.tif");
+            result.save(&path, &SaveOptions::default()).unwrap();
+            let back = Picture::open(&path).unwrap();
+            assert_eq!(back.metadata().icc, picture.metadata().icc);
+            assert_eq!(back.depth(), depth);
+            assert!(largest_difference(&picture, &back) < step / 2.0);
+        }
+    }
+}
+
+/// The strongest red of the profile, one plain area, enlarged.
+#[test]
+fn colours_beyond_srgb_survive_enlarging() {
+    for profile in [ColorProfile::new_display_p3(), linear_pro_photo()] {
+        let samples = [1.0f32, 0.0, 0.02].repeat(8 * 8);
+        let red = tagged(Picture::new(8, 8, Colour::Rgb, samples).unwrap(), &profile);
+        let large = restored(Behaviour::Keep, 2, &red);
+        assert_eq!((large.width(), large.height()), (16, 16));
+        for pixel in large.samples().as_chunks::<3>().0 {
+            for (got, want) in pixel.iter().zip([1.0, 0.0, 0.02]) {
+                assert!((got - want).abs() < 1.0 / 65535.0, "{pixel:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_network_sees_srgb_and_neutral_stays_neutral() {
+    let decode = |v: f32| ((v + 0.055) / 1.055).powf(2.4);
+    let encode = |v: f32| 1.055 * v.powf(1.0 / 2.4) - 0.055;
+    for profile in [
+        linear_pro_photo(),
+        ColorProfile::new_display_p3(),
+        ColorProfile::new_adobe_rgb(),
+    ] {
+        let picture = tagged(colourful(BitDepth::Sixteen, Colour::Rgb), &profile);
+        let result = restored(Behaviour::Brighten, 1, &picture);
+        let pixels = picture.samples().as_chunks::<3>().0.iter();
+        let greys = pixels.zip(result.samples().as_chunks::<3>().0).skip(128);
+        for (before, after) in greys {
+            let spread = (after[0] - after[1]).abs().max((after[1] - after[2]).abs());
+            // A tenth of a step of 8 bits; moxcms computes in tables of some 15 bits.
+            assert!(spread < 0.1 / 255.0, "{before:?} became {after:?}");
+        }
+    }
+    // 0.2 of the light is 0.48 in sRGB; a tenth more of that is 0.30 of the light.
+    let flat = Picture::new(9, 9, Colour::Rgb, vec![0.2; 243]).unwrap();
+    let result = restored(Behaviour::Brighten, 1, &tagged(flat, &linear_pro_photo()));
+    let expected = decode(encode(0.2) + 0.1);
+    for v in result.samples() {
+        assert!((v - expected).abs() < 1e-3, "{v} is not {expected}");
+    }
+}
+
+#[test]
+fn untagged_and_srgb_samples_reach_the_network_as_they_are() {
+    let plain = picture(13, 11).with_depth(BitDepth::Sixteen);
+    let srgb = tagged(plain.clone(), &ColorProfile::new_srgb());
+    for picture in [plain, srgb] {
+        let kept = restored(Behaviour::Keep, 1, &picture);
+        assert_eq!(kept, picture);
+        assert!(brightened(
+            &picture,
+            &restored(Behaviour::Brighten, 1, &picture)
+        ));
+    }
+}
+
+#[test]
+fn a_profile_that_cannot_be_used_is_told_and_kept() {
+    let broken = Metadata {
+        icc: Some(vec![1, 2, 3]),
+        exif: None,
+    };
+    let picture = picture(9, 9).with_metadata(broken.clone());
+    let mut restorer = keeper(Behaviour::Keep, 1);
+    let done = restorer.restore(&picture, &Options::default(), &mut go_on);
+    let done = done.unwrap();
+    assert!(done.notes.iter().any(|n| n.contains("colour profile")));
+    assert_eq!(done.picture, picture);
+}
