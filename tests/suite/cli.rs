@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 #[cfg(unix)]
 use std::process::Command;
 
-use serpent_engine::image::{BitDepth, Colour, Picture};
+use serpent_engine::image::{BitDepth, Colour, Metadata, Picture};
 
 use crate::models::{identity, save, save_picture, small};
 use crate::program::Desk;
@@ -349,6 +349,30 @@ fn degrade_then_compare_gives_the_noise_asked_for() {
         desk.run(&["degrade", "-i", "a.png", "-o", "d.png"]).code,
         Some(1)
     );
+}
+
+#[test]
+fn strip_gps_leaves_out_the_place_alone() {
+    let desk = Desk::new();
+    let packet = r#"<x:xmpmeta exif:GPSLatitude="52,31N" dc:title="a hill"/>"#;
+    let metadata = Metadata {
+        xmp: Some(packet.into()),
+        ..Metadata::default()
+    };
+    let flat = Picture::new(16, 8, Colour::Rgb, vec![0.5; 16 * 8 * 3]).unwrap();
+    save_picture(&flat.with_metadata(metadata), &desk.at("a.png"));
+    for (switch, left) in [
+        (None, packet),
+        (Some("--strip-gps"), r#"<x:xmpmeta dc:title="a hill"/>"#),
+    ] {
+        let mut args = vec!["restore", "-i", "a.png", "-o", "b.jpg", "--overwrite"];
+        args.extend(switch);
+        let ran = desk.run(&args);
+        assert_eq!(ran.code, Some(0), "{}", ran.err);
+        let made = Picture::open(desk.at("b.jpg")).unwrap();
+        let xmp = made.metadata().xmp.clone().unwrap();
+        assert_eq!(String::from_utf8(xmp).unwrap(), left);
+    }
 }
 
 #[test]

@@ -31,6 +31,9 @@ pub(super) struct BatchArgs {
     /// Quality of JPEG files, 1 to 100 [default: 95]
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=100), value_name = "N")]
     pub quality: Option<u8>,
+    /// Leave out where the pictures were taken (GPS in EXIF and XMP)
+    #[arg(long)]
+    pub strip_gps: bool,
     /// Look into folders inside the folder too; the output mirrors them
     #[arg(short, long)]
     pub recursive: bool,
@@ -113,6 +116,7 @@ impl BatchArgs {
         SaveOptions {
             format: None,
             quality: self.quality.unwrap_or(QUALITY),
+            strip_gps: self.strip_gps,
         }
     }
 }

@@ -9,7 +9,7 @@ use super::batch::BatchArgs;
 
 /// Restore pictures
 ///
-/// Alpha, colour profile, EXIF and bit depth are kept. A picture that fails does not stop the
+/// Alpha, colour profile, EXIF, XMP and bit depth are kept. A picture that fails does not stop the
 /// others. Originals are never replaced. A folder that was cut off is finished by the same call:
 /// what was made earlier with the same settings is known from a journal in the output folder.
 #[derive(Clone, Debug, clap::Args)]
@@ -94,6 +94,7 @@ impl RestoreArgs {
         files.template = files.template.take().or(template);
         files.format = files.format.or(preset.format);
         files.quality = files.quality.or(preset.quality);
+        files.strip_gps |= preset.strip_gps.unwrap_or(false);
         files.recursive |= preset.recursive.unwrap_or(false);
         files.beside |= files.output.is_none() && preset.beside.unwrap_or(false);
         if let (None, Some(existing)) = (files.existing(), preset.existing) {
@@ -124,6 +125,7 @@ impl RestoreArgs {
             ensemble: self.ensemble,
             format: files.format,
             quality: files.quality,
+            strip_gps: files.strip_gps.then_some(true),
             template: files.template.as_ref().map(ToString::to_string),
             beside: files.beside.then_some(true),
             recursive: files.recursive.then_some(true),

@@ -40,6 +40,8 @@ pub struct Wish {
     pub model: String,
     /// MiB for intermediates.
     pub memory_mib: u64,
+    /// Whether results leave out where the photos were taken.
+    pub strip_gps: bool,
 }
 
 impl Wish {
@@ -86,6 +88,7 @@ impl Wish {
         SaveOptions {
             format: None,
             quality: self.settings.quality,
+            strip_gps: self.strip_gps,
         }
     }
 

@@ -90,6 +90,7 @@ impl Window {
             settings,
             model,
             memory_mib: self.settings.memory_mib,
+            strip_gps: self.settings.strip_gps,
         })
     }
 

@@ -22,6 +22,8 @@ struct Work {
     target: PathBuf,
     /// Whether an existing file stays and another name is found.
     new_name: bool,
+    /// Whether the file leaves out where the photo was taken.
+    strip_gps: bool,
 }
 
 /// What was written, or why not.
@@ -94,7 +96,11 @@ fn write(work: Work) -> Result<PathBuf, String> {
         true => free_name(&work.target),
         false => work.target,
     };
-    let saved = picture.save(&target, &SaveOptions::default());
+    let options = SaveOptions {
+        strip_gps: work.strip_gps,
+        ..SaveOptions::default()
+    };
+    let saved = picture.save(&target, &options);
     saved.map(|()| target).map_err(|e| e.to_string())
 }
 
@@ -123,7 +129,7 @@ fn same_file(a: &Path, b: &Path) -> bool {
     }
 }
 
-fn work(entry: &Entry, target: PathBuf, new_name: bool) -> Option<Work> {
+fn work(entry: &Entry, target: PathBuf, new_name: bool, strip_gps: bool) -> Option<Work> {
     let outcome = entry.outcome()?;
     let from_disk = || entry.path().map(Path::to_owned).unwrap_or_default();
     Some(Work {
@@ -133,6 +139,7 @@ fn work(entry: &Entry, target: PathBuf, new_name: bool) -> Option<Work> {
         strength: outcome.strength,
         target,
         new_name,
+        strip_gps,
     })
 }
 
@@ -155,7 +162,7 @@ impl Window {
             ));
             return;
         }
-        if let Some(work) = work(entry, target, false) {
+        if let Some(work) = work(entry, target, false, self.settings.strip_gps) {
             self.notices.say(format!("Saving {}…", name(&work.target)));
             self.saver.save(work);
         }
@@ -165,7 +172,7 @@ impl Window {
     pub(super) fn save_all(&mut self, folder: &Path) {
         for entry in self.queue.entries() {
             let target = folder.join(entry.suggestion().file_name().unwrap_or_default());
-            if let Some(work) = work(entry, target, true) {
+            if let Some(work) = work(entry, target, true, self.settings.strip_gps) {
                 self.saver.save(work);
             }
         }

@@ -31,6 +31,8 @@ pub struct Settings {
     pub memory_mib: u64,
     /// Whether single photos are restored in all eight turns and the mean is taken.
     pub ensemble: bool,
+    /// Whether saved photos leave out where they were taken.
+    pub strip_gps: bool,
     /// Model chosen last.
     pub model: Option<String>,
     /// Whether the film strip is shown.
@@ -79,6 +81,7 @@ impl Default for Settings {
             device: "auto".to_owned(),
             memory_mib: MEMORY_BUDGET >> 20,
             ensemble: false,
+            strip_gps: false,
             model: None,
             strip: true,
             panel: true,

@@ -32,6 +32,8 @@ impl Window {
                     ui.add_space(space::NEAR);
                     self.memory(ui);
                     ui.add_space(space::NEAR);
+                    self.saved_photos(ui);
+                    ui.add_space(space::NEAR);
                     self.about(ui);
                     ui.add_space(space::FAR);
                 });
@@ -138,6 +140,18 @@ impl Window {
                 ui,
                 "What one picture may take on the device while it is restored. With less, large \
                  pictures are restored in more and smaller tiles.",
+            );
+        });
+    }
+
+    fn saved_photos(&mut self, ui: &mut Ui) {
+        widgets::title(ui, "Saved photos");
+        widgets::card(ui, |ui| {
+            let text = "Leave out where they were taken";
+            ui.checkbox(&mut self.settings.strip_gps, text);
+            widgets::explain(
+                ui,
+                "The GPS position in the photo's data. Everything else the camera noted is kept.",
             );
         });
     }

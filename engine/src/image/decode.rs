@@ -1,7 +1,8 @@
 //! From a file to a [`Picture`].
 
-use super::exif;
-use super::{BitDepth, Colour, Format, ImageError, Metadata, Picture, jpeg_end};
+use super::containers::tiff::read_exif;
+use super::{BitDepth, Colour, Format, ImageError, Metadata, Picture};
+use super::{exif, jpeg_end, xmp};
 use ::image::codecs::tiff::TiffDecoder;
 use ::image::metadata::Orientation;
 use ::image::{DynamicImage, ImageDecoder, ImageReader};
@@ -250,10 +251,16 @@ fn memory_limits(limits: &Limits) -> ::image::Limits {
 
 fn decode<'a, R: BufRead + Seek + 'a>(
     path: &Path,
-    reader: R,
+    mut reader: R,
     format: Format,
     limits: &Limits,
 ) -> Result<Picture, ImageError> {
+    let mut tiff_exif = None;
+    if format == Format::Tiff {
+        tiff_exif = read_exif(&mut reader);
+        let back = reader.rewind();
+        back.map_err(|e| ImageError::io(path, "read the file", e))?;
+    }
     let mut decoder = decoder(path, reader, format, limits)?;
     let (width, height) = decoder.dimensions();
     if u64::from(width) * u64::from(height) > limits.max_pixels {
@@ -276,9 +283,21 @@ fn decode<'a, R: BufRead + Seek + 'a>(
             .ok()
             .flatten()
             .filter(|b| !b.is_empty())
-            .map(exif::strip_prefix),
+            .map(exif::strip_prefix)
+            .or(tiff_exif),
+        xmp: decoder
+            .xmp_metadata()
+            .ok()
+            .flatten()
+            .filter(|p| !p.is_empty()),
     };
-    let orientation = exif::take_orientation(&mut metadata)
+    let turned = exif::take_orientation(&mut metadata);
+    if turned.is_some()
+        && let Some(packet) = &mut metadata.xmp
+    {
+        *packet = xmp::upright(packet);
+    }
+    let orientation = turned
         .or_else(|| decoder.orientation().ok())
         .unwrap_or(Orientation::NoTransforms);
     decoder

@@ -1,12 +1,9 @@
 //! From a [`Picture`] to a file that is either whole or not there.
 
-use super::exif;
+use super::containers::{self, Layout, Pixels, Samples, Tags};
 use super::rgb::{to_u8, to_u16};
-use super::{BitDepth, Colour, ColourTransform, Format, ImageError, Picture};
-use ::image::codecs::{
-    bmp::BmpEncoder, jpeg::JpegEncoder, png::PngEncoder, tiff::TiffEncoder, webp::WebPEncoder,
-};
-use ::image::{ExtendedColorType, ImageEncoder};
+use super::{BitDepth, Colour, ColourTransform, Format, ImageError, Metadata, Picture};
+use super::{exif, xmp};
 use std::borrow::Cow;
 use std::fs::{File, Permissions};
 use std::io::{BufWriter, Seek, Write};
@@ -20,6 +17,8 @@ pub struct SaveOptions {
     /// JPEG quality as libjpeg counts it, 1 to 100 (chroma is never
     /// subsampled). Other formats are lossless.
     pub quality: u8,
+    /// Leaves out where the picture was taken, in EXIF and in XMP.
+    pub strip_gps: bool,
 }
 
 impl Default for SaveOptions {
@@ -28,6 +27,7 @@ impl Default for SaveOptions {
         Self {
             format: None,
             quality: 95,
+            strip_gps: false,
         }
     }
 }
@@ -39,10 +39,11 @@ impl Picture {
     ///
     /// Samples are clipped to [0, 1] and rounded to the picture's depth where
     /// the format has it (PNG, TIFF), else to 8 bits. JPEG has no alpha: the
-    /// picture is laid on white. Profile and EXIF are written where the format
-    /// holds them (not BMP; TIFF without EXIF); EXIF sizes are set and its preview,
-    /// now out of date, is left out. Where the profile cannot be written the colours
-    /// are converted to sRGB, which files without a profile are taken for.
+    /// picture is laid on white. Profile, EXIF and XMP are written where the format
+    /// holds them (not BMP; JPEG up to 64 KiB of each); the sizes in them are set and
+    /// their previews, now out of date, are left out. Where the profile cannot be
+    /// written the colours are converted to sRGB, which files without a profile are
+    /// taken for.
     ///
     /// # Errors
     /// [`ImageError::Unsupported`] for an unknown extension or a format that
@@ -57,7 +58,7 @@ impl Picture {
         };
         write_atomically(path, |file| {
             let mut writer = BufWriter::new(file);
-            self.encode(format, options.quality, &mut writer)
+            self.encode(format, options, &mut writer)
                 .map_err(|e| encode_error(path, e))?;
             writer
                 .flush()
@@ -74,8 +75,12 @@ impl Picture {
         if !format.can_write() {
             return Err(unsupported(name, format!("writing {format}")));
         }
+        let options = SaveOptions {
+            quality,
+            ..SaveOptions::default()
+        };
         let mut out = std::io::Cursor::new(Vec::new());
-        self.encode(format, quality, &mut out)
+        self.encode(format, &options, &mut out)
             .map_err(|e| encode_error(name, e))?;
         Ok(out.into_inner())
     }
@@ -83,58 +88,49 @@ impl Picture {
     fn encode<W: Write + Seek>(
         &self,
         format: Format,
-        quality: u8,
-        writer: W,
+        options: &SaveOptions,
+        mut writer: W,
     ) -> ::image::ImageResult<()> {
+        let layout = self.layout(format);
+        let unfit = |p: &Vec<u8>| !format.holds_profile(p) || !fits(p, layout.colour);
+        if self.metadata.icc.as_ref().is_some_and(unfit) {
+            return self.in_srgb().encode(format, options, writer);
+        }
+        let pixels = self.pixels(layout);
+        let tags = self.tags(format, &pixels, options.strip_gps);
         match format {
-            Format::Png => self.write(format, PngEncoder::new(writer)),
-            Format::Jpeg => self.write(
-                format,
-                JpegEncoder::new_with_quality(writer, quality.clamp(1, 100)),
-            ),
-            Format::WebP => self.write(format, WebPEncoder::new_lossless(writer)),
-            Format::Tiff => self.write(format, TiffEncoder::new(writer)),
-            Format::Bmp | Format::Gif => {
-                let mut writer = writer;
-                self.write(format, BmpEncoder::new(&mut writer))
+            Format::Png => containers::png::write(&pixels, &tags, writer),
+            Format::Jpeg => {
+                let quality = options.quality.clamp(1, 100);
+                containers::jpeg::write(&pixels, &tags, quality, writer)
             }
+            Format::WebP => containers::webp::write(&pixels, &tags, writer),
+            Format::Tiff => containers::tiff::write(&pixels, &tags, writer),
+            Format::Bmp | Format::Gif => containers::bmp(&pixels, &mut writer),
         }
     }
 
-    fn write(&self, format: Format, mut encoder: impl ImageEncoder) -> ::image::ImageResult<()> {
-        let side = |v: usize| u32::try_from(v).unwrap_or(u32::MAX);
-        let (width, height) = (side(self.width), side(self.height));
-        let layout = self.layout(format);
-        if let Some(profile) = &self.metadata.icc {
-            if !format.holds_profile(profile) || !fits(profile, layout.colour) {
-                return self.in_srgb().write(format, encoder);
-            }
-            encoder
-                .set_icc_profile(profile.clone())
-                .map_err(::image::ImageError::Unsupported)?;
-        }
-        if let Some(block) = &self.metadata.exif {
-            // A JPEG segment holds 64 KiB less its header.
-            if format != Format::Jpeg || block.len() <= 65_000 {
-                let _ = encoder.set_exif_metadata(exif::for_size(block, width, height));
-            }
-        }
-        match layout.depth {
-            BitDepth::Eight => encoder.write_image(
-                &self.interleaved(layout, to_u8),
-                width,
-                height,
-                layout.library(),
-            ),
-            BitDepth::Sixteen => {
-                let samples = self.interleaved(layout, to_u16);
-                encoder.write_image(
-                    bytemuck::cast_slice(&samples),
-                    width,
-                    height,
-                    layout.library(),
-                )
-            }
+    /// Profile, EXIF and XMP as they go into the file.
+    fn tags(&self, format: Format, pixels: &Pixels, strip_gps: bool) -> Tags {
+        let Metadata { icc, exif, xmp } = &self.metadata;
+        let (width, height) = (pixels.width, pixels.height);
+        let exif = exif.as_ref().and_then(|block| match strip_gps {
+            true => exif::without_gps(block),
+            false => Some(block.clone()),
+        });
+        let xmp = xmp.as_ref().and_then(|packet| match strip_gps {
+            true => xmp::without_gps(packet),
+            false => Some(packet.clone()),
+        });
+        let jpeg = format == Format::Jpeg;
+        Tags {
+            icc: icc.clone(),
+            exif: exif
+                .map(|block| exif::for_size(&block, width, height))
+                .filter(|block| !jpeg || containers::jpeg::holds_exif(block)),
+            xmp: xmp
+                .map(|packet| xmp::for_size(&packet, width, height))
+                .filter(|packet| !jpeg || containers::jpeg::holds_xmp(packet)),
         }
     }
 
@@ -160,6 +156,20 @@ impl Picture {
                 self.depth
             } else {
                 BitDepth::Eight
+            },
+        }
+    }
+
+    /// What goes into the file.
+    fn pixels(&self, layout: Layout) -> Pixels {
+        let side = |v: usize| u32::try_from(v).unwrap_or(u32::MAX);
+        Pixels {
+            width: side(self.width),
+            height: side(self.height),
+            layout,
+            samples: match layout.depth {
+                BitDepth::Eight => Samples::Eight(self.interleaved(layout, to_u8)),
+                BitDepth::Sixteen => Samples::Sixteen(self.interleaved(layout, to_u16)),
             },
         }
     }
@@ -191,30 +201,6 @@ impl Picture {
             }
         }
         out
-    }
-}
-
-/// What is written of each pixel.
-#[derive(Clone, Copy)]
-struct Layout {
-    colour: Colour,
-    alpha: bool,
-    depth: BitDepth,
-}
-
-impl Layout {
-    fn library(self) -> ExtendedColorType {
-        use ExtendedColorType as T;
-        match (self.colour, self.alpha, self.depth) {
-            (Colour::Grey, false, BitDepth::Eight) => T::L8,
-            (Colour::Grey, true, BitDepth::Eight) => T::La8,
-            (Colour::Rgb, false, BitDepth::Eight) => T::Rgb8,
-            (Colour::Rgb, true, BitDepth::Eight) => T::Rgba8,
-            (Colour::Grey, false, BitDepth::Sixteen) => T::L16,
-            (Colour::Grey, true, BitDepth::Sixteen) => T::La16,
-            (Colour::Rgb, false, BitDepth::Sixteen) => T::Rgb16,
-            (Colour::Rgb, true, BitDepth::Sixteen) => T::Rgba16,
-        }
     }
 }
 

@@ -12,6 +12,7 @@ const PIXEL_Y_DIMENSION: u16 = 0xA003;
 const IMAGE_WIDTH: u16 = 0x0100;
 const IMAGE_LENGTH: u16 = 0x0101;
 const EXIF_DIRECTORY: u16 = 0x8769;
+const GPS_DIRECTORY: u16 = 0x8825;
 
 /// Removes the "Exif\0\0" prefix that some writers put before the block in PNG
 /// and WebP files, where it does not belong.
@@ -50,6 +51,30 @@ pub(super) fn for_size(exif: &[u8], width: u32, height: u32) -> Vec<u8> {
     }
     editor.end_chain(first as usize);
     block
+}
+
+/// The block without a word of where the picture was taken: the directory of the place is
+/// overwritten with zeros, values and all, and nothing leads to it any more. None if the block is
+/// not understood, for then it might say so somewhere.
+pub(super) fn without_gps(exif: &[u8]) -> Option<Vec<u8>> {
+    let mut block = exif.to_vec();
+    let mut editor = Editor::new(&mut block)?;
+    let mut directory = editor.u32(4)? as usize;
+    // The preview's directory may name the place, too.
+    for _ in 0..2 {
+        while let Some(entry) = editor.find(directory, GPS_DIRECTORY)? {
+            let place = editor.u32(entry + 8)? as usize;
+            editor.u16(place)?;
+            editor.wipe(place);
+            editor.remove(directory, entry)?;
+        }
+        let entries = usize::from(editor.u16(directory)?);
+        directory = match editor.u32(directory + 2 + 12 * entries) {
+            Some(next) if next != 0 => next as usize,
+            _ => break,
+        };
+    }
+    Some(block)
 }
 
 struct Editor<'a> {
@@ -119,6 +144,63 @@ impl<'a> Editor<'a> {
             self.put(entry + 8, &value);
         }
         found
+    }
+
+    /// Where the directory has the tag, if it has it; none outside if there is no whole directory.
+    fn find(&self, directory: usize, tag: u16) -> Option<Option<usize>> {
+        let entries = usize::from(self.u16(directory)?);
+        self.bytes.get(directory + 2 + 12 * entries..)?;
+        let mut all = (0..entries).map(|i| directory + 2 + 12 * i);
+        Some(all.find(|&entry| self.u16(entry) == Some(tag)))
+    }
+
+    /// Zeros a directory and the values it leads to.
+    fn wipe(&mut self, directory: usize) {
+        let entries = usize::from(self.u16(directory).unwrap_or(0));
+        for entry in (0..entries).map(|i| directory + 2 + 12 * i) {
+            let Some((kind, count)) = self.u16(entry + 2).zip(self.u32(entry + 4)) else {
+                break;
+            };
+            let size = match kind {
+                3 | 8 => 2,
+                4 | 9 | 11 | 13 => 4,
+                5 | 10 | 12 => 8,
+                _ => 1,
+            };
+            let length = size * count as usize;
+            if length > 4
+                && let Some(at) = self.u32(entry + 8)
+            {
+                self.zero(at as usize, length);
+            }
+        }
+        self.zero(directory, 2 + 12 * entries + 4);
+    }
+
+    /// Zeros what there is of a stretch, but not the header.
+    fn zero(&mut self, at: usize, length: usize) {
+        let end = at.saturating_add(length).min(self.bytes.len());
+        if let Some(part) = self.bytes.get_mut(at.max(8)..end) {
+            part.fill(0);
+        }
+    }
+
+    /// Takes an entry out of its directory; those behind it move up.
+    fn remove(&mut self, directory: usize, entry: usize) -> Option<()> {
+        let entries = self.u16(directory)?;
+        let end = directory + 2 + 12 * usize::from(entries) + 4;
+        if end > self.bytes.len() || entry + 12 > end {
+            return None;
+        }
+        self.bytes.copy_within(entry + 12..end, entry);
+        self.bytes[end - 12..end].fill(0);
+        let fewer = entries.checked_sub(1)?;
+        let fewer = match self.big {
+            true => fewer.to_be_bytes(),
+            false => fewer.to_le_bytes(),
+        };
+        self.put(directory, &fewer);
+        Some(())
     }
 
     /// Makes a directory the last of its chain, which hides the preview.

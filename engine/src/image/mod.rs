@@ -6,15 +6,18 @@
 //! network, the degradations and the metrics work on.
 
 mod colours;
+mod containers;
 mod decode;
 mod encode;
 mod error;
 mod exif;
+mod exif_tags;
 mod format;
 mod jpeg_end;
 mod picture;
 pub mod resize;
 mod rgb;
+mod xmp;
 
 #[cfg(test)]
 mod tests;

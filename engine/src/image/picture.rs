@@ -39,6 +39,8 @@ pub struct Metadata {
     pub icc: Option<Vec<u8>>,
     /// The EXIF block (from its TIFF header on), its orientation set to upright.
     pub exif: Option<Vec<u8>>,
+    /// The XMP packet, in UTF-8; it says that the picture is upright.
+    pub xmp: Option<Vec<u8>>,
 }
 
 /// A photograph: display-referred samples in [0, 1], upright, with everything
@@ -124,7 +126,7 @@ impl Picture {
         self.alpha.as_deref()
     }
 
-    /// Colour profile and EXIF.
+    /// Colour profile, EXIF and XMP.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
     }

@@ -41,6 +41,9 @@ pub struct Preset {
     /// Quality of JPEG files, 1 to 100.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quality: Option<u8>,
+    /// Whether outputs leave out where the pictures were taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strip_gps: Option<bool>,
     /// Names of outputs ([`Template`](super::batch::Template)).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template: Option<String>,

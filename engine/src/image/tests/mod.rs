@@ -5,6 +5,7 @@ use super::*;
 use ::image::{ExtendedColorType, ImageEncoder};
 use std::path::{Path, PathBuf};
 
+mod carried;
 mod colours;
 mod refused;
 
@@ -68,7 +69,7 @@ fn round_trip(picture: &Picture, format: Format) -> Picture {
             &path,
             &SaveOptions {
                 format: Some(format),
-                quality: 95,
+                ..SaveOptions::default()
             },
         )
         .unwrap();
@@ -306,6 +307,7 @@ fn profile_and_exif_are_carried_with_sizes_set_and_no_preview() {
             let metadata = Metadata {
                 icc: Some(profile(colour)),
                 exif: Some(exif_block(1)),
+                xmp: None,
             };
             let picture = sample(colour, BitDepth::Eight, false).with_metadata(metadata.clone());
             let back = round_trip(&picture, format);
@@ -329,7 +331,7 @@ fn profile_and_exif_are_carried_with_sizes_set_and_no_preview() {
 fn a_profile_for_other_channels_is_left_out() {
     let metadata = Metadata {
         icc: Some(profile(Colour::Rgb)),
-        exif: None,
+        ..Metadata::default(),
     };
     let picture = sample(Colour::Grey, BitDepth::Eight, false).with_metadata(metadata);
     assert_eq!(round_trip(&picture, Format::Png).metadata().icc, None);
@@ -344,8 +346,8 @@ fn nonsense_exif_is_carried_untouched() {
     ] {
         assert_eq!(exif::for_size(block, 5, 5), block);
         let metadata = Metadata {
-            icc: None,
             exif: Some(block.to_vec()),
+            ..Metadata::default(),
         };
         let picture = sample(Colour::Rgb, BitDepth::Eight, false).with_metadata(metadata.clone());
         assert_eq!(round_trip(&picture, Format::Png).metadata(), &metadata);

@@ -68,6 +68,9 @@ pub fn settings_of(model: &Checkpoint, options: &Options, save: &SaveOptions) ->
     if options.ensemble {
         hash.update(b" ensemble");
     }
+    if save.strip_gps {
+        hash.update(b" strip-gps");
+    }
     let digest = hash.finalize();
     digest[..16].iter().map(|b| format!("{b:02x}")).collect()
 }

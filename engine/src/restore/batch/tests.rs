@@ -336,6 +336,12 @@ fn what_was_made_with_the_same_settings_is_not_made_again() {
         &SaveOptions::default(),
     ));
     assert_ne!(other, same);
+    let without_place = SaveOptions {
+        strip_gps: true,
+        ..SaveOptions::default()
+    };
+    let stripped = settings_of(&model, &Options::default(), &without_place);
+    assert_ne!(Some(stripped), same);
     assert_eq!(counts(&plan(Existing::Refuse, other.clone())), (0, 0, 3));
     assert_eq!(counts(&plan(Existing::Update, other)), (3, 0, 0));
     // A source that has changed since, an output that somebody else has changed.

@@ -31,7 +31,7 @@ fn linear_pro_photo() -> ColorProfile {
 fn tagged(picture: Picture, profile: &ColorProfile) -> Picture {
     picture.with_metadata(Metadata {
         icc: Some(profile.encode().unwrap()),
-        exif: None,
+        ..Metadata::default(),
     })
 }
 
@@ -151,7 +151,7 @@ fn untagged_and_srgb_samples_reach_the_network_as_they_are() {
 fn a_profile_that_cannot_be_used_is_told_and_kept() {
     let broken = Metadata {
         icc: Some(vec![1, 2, 3]),
-        exif: None,
+        ..Metadata::default(),
     };
     let picture = picture(9, 9).with_metadata(broken.clone());
     let mut restorer = keeper(Behaviour::Keep, 1);
