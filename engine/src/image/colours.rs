@@ -118,10 +118,20 @@ impl ColourTransform {
 
     /// The picture with a network's result in place of what [`ColourTransform::seen`] gave:
     /// back in the picture's own colours, with what sRGB could not hold. A larger result gets it
-    /// enlarged (bicubic).
+    /// enlarged (bicubic). Grey stays grey, also where it is kept as red, green and blue.
     pub fn put_back(&self, picture: &Picture, result: Rgb32) -> Picture {
+        let mut own = self.own_colours(picture, result);
+        if picture.is_colourless() {
+            for pixel in own.samples_mut().as_chunks_mut::<3>().0 {
+                *pixel = [(pixel[0] + pixel[1] + pixel[2]) / 3.0; 3];
+            }
+        }
+        picture.with_pixels(&own)
+    }
+
+    fn own_colours(&self, picture: &Picture, result: Rgb32) -> Rgb32 {
         if self.back().is_none() {
-            return picture.with_pixels(&result);
+            return result;
         }
         let (width, height) = (picture.width(), picture.height());
         let mut residue = picture.to_rgb().into_samples();
@@ -143,7 +153,7 @@ impl ColourTransform {
                 *sample = (*sample + more).clamp(0.0, 1.0);
             }
         }
-        picture.with_pixels(&own)
+        own
     }
 }
 

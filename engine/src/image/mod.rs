@@ -5,6 +5,7 @@
 //! saved is the same kind of file as what was opened. An [`Rgb32`] is what the
 //! network, the degradations and the metrics work on.
 
+mod alpha;
 mod colours;
 mod containers;
 mod decode;

@@ -129,7 +129,8 @@ impl Restorer {
     /// Restores a picture; `monitor` hears of every tile and may stop.
     ///
     /// Grey stays grey, alpha, depth and metadata are kept. The network sees sRGB; the result is
-    /// in the picture's own colours again, and so are those that sRGB does not hold.
+    /// in the picture's own colours again, and so are those that sRGB does not hold. Wholly
+    /// transparent pixels get colours from what is seen beside them.
     ///
     /// # Errors
     /// [`RestoreError`]; failures of a graphics device only when the processor fails too.
@@ -140,6 +141,9 @@ impl Restorer {
         monitor: &mut Monitor<'_>,
     ) -> Result<Restored, RestoreError> {
         options.check()?;
+        // What is not seen must not be mixed into what is.
+        let bled = picture.bled();
+        let picture = &*bled;
         let colours = ColourTransform::there_and_back(picture);
         let rgb = colours.seen(picture);
         if !rgb.samples().iter().all(|v| v.is_finite()) {
@@ -187,7 +191,7 @@ impl Restorer {
         let mut options = options.clone();
         if config.noise_map && options.noise.is_none() {
             // The whole picture's, so that the part is told what the whole would be.
-            options.noise = Some(noise_of(picture));
+            options.noise = Some(noise_of(&picture.bled()));
         }
         let mut restored = self.restore(&cut.cut(picture)?, &options, monitor)?;
         restored.picture = region.inside(&cut, scale).cut(&restored.picture)?;
@@ -419,7 +423,7 @@ pub fn blend(
     if strength >= 1.0 {
         return Ok(restored.clone());
     }
-    let rgb = original.to_rgb();
+    let rgb = original.bled().to_rgb();
     let factor = restored.width() / rgb.width().max(1);
     let base = bicubic(
         rgb.samples(),

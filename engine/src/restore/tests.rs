@@ -301,7 +301,7 @@ fn kind_alpha_depth_and_metadata_are_kept() {
     let device = Arc::new(Device::new(None, cpu));
     let metadata = Metadata {
         icc: Some(vec![1, 2, 3]),
-        ..Metadata::default(),
+        ..Metadata::default()
     };
     let alpha: Vec<f32> = (0..5 * 7).map(|i| i as f32 / 35.0).collect();
     let grey = Picture::new(5, 7, Colour::Grey, vec![0.4; 35])

@@ -175,7 +175,7 @@ fn view_follows_the_colour_profile() {
     let profile = moxcms::ColorProfile::new_gray_with_gamma(1.0);
     let metadata = Metadata {
         icc: Some(profile.encode().unwrap()),
-        ..Metadata::default(),
+        ..Metadata::default()
     };
     let linear = Picture::new(600, 400, Colour::Grey, vec![0.2; 600 * 400]).unwrap();
     let mut window = window(linear.with_metadata(metadata), None);

@@ -331,7 +331,7 @@ fn profile_and_exif_are_carried_with_sizes_set_and_no_preview() {
 fn a_profile_for_other_channels_is_left_out() {
     let metadata = Metadata {
         icc: Some(profile(Colour::Rgb)),
-        ..Metadata::default(),
+        ..Metadata::default()
     };
     let picture = sample(Colour::Grey, BitDepth::Eight, false).with_metadata(metadata);
     assert_eq!(round_trip(&picture, Format::Png).metadata().icc, None);
@@ -347,7 +347,7 @@ fn nonsense_exif_is_carried_untouched() {
         assert_eq!(exif::for_size(block, 5, 5), block);
         let metadata = Metadata {
             exif: Some(block.to_vec()),
-            ..Metadata::default(),
+            ..Metadata::default()
         };
         let picture = sample(Colour::Rgb, BitDepth::Eight, false).with_metadata(metadata.clone());
         assert_eq!(round_trip(&picture, Format::Png).metadata(), &metadata);

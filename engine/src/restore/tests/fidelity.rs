@@ -31,7 +31,7 @@ fn linear_pro_photo() -> ColorProfile {
 fn tagged(picture: Picture, profile: &ColorProfile) -> Picture {
     picture.with_metadata(Metadata {
         icc: Some(profile.encode().unwrap()),
-        ..Metadata::default(),
+        ..Metadata::default()
     })
 }
 
@@ -151,7 +151,7 @@ fn untagged_and_srgb_samples_reach_the_network_as_they_are() {
 fn a_profile_that_cannot_be_used_is_told_and_kept() {
     let broken = Metadata {
         icc: Some(vec![1, 2, 3]),
-        ..Metadata::default(),
+        ..Metadata::default()
     };
     let picture = picture(9, 9).with_metadata(broken.clone());
     let mut restorer = keeper(Behaviour::Keep, 1);
@@ -159,4 +159,71 @@ fn a_profile_that_cannot_be_used_is_told_and_kept() {
     let done = done.unwrap();
     assert!(done.notes.iter().any(|n| n.contains("colour profile")));
     assert_eq!(done.picture, picture);
+}
+
+/// A network whose every parameter does something, so that each pixel looks at its neighbours.
+fn stirred(scale: usize) -> Restorer {
+    let mut model = (*checkpoint(|c| c.scale = scale)).clone();
+    for (i, weight) in model.weights.iter_mut().flatten().enumerate() {
+        *weight += 0.1 * ((i as f32 * 0.618_034).fract() - 0.5);
+    }
+    let cpu = Arc::new(crate::backend::cpu::CpuBackend);
+    Restorer::new(Arc::new(Device::new(None, cpu)), Arc::new(model)).unwrap()
+}
+
+#[test]
+fn hidden_colours_change_nothing_that_is_seen() {
+    let cut_out = |hidden: f32| {
+        let seen = |i: usize| (i % 16).abs_diff(8) < 4 && (i / 16).abs_diff(8) < 5;
+        let alpha = (0..256).map(|i| if seen(i) { 1.0 } else { 0.0 }).collect();
+        let samples = (0..256).flat_map(|i| match seen(i) {
+            true => [0.3, 0.02 * (i % 16) as f32, 0.02 * (i / 16) as f32],
+            false => [hidden; 3],
+        });
+        let picture = Picture::new(16, 16, Colour::Rgb, samples.collect()).unwrap();
+        let picture = picture.with_alpha(Some(alpha)).unwrap();
+        tagged(picture, &ColorProfile::new_display_p3())
+    };
+    for (scale, strength) in [(1, 1.0), (2, 1.0), (2, 0.5)] {
+        let mut restorer = stirred(scale);
+        let options = Options {
+            strength,
+            ..Options::default()
+        };
+        let mut of = |hidden| {
+            let done = restorer.restore(&cut_out(hidden), &options, &mut go_on);
+            done.unwrap().picture
+        };
+        let (white, black) = (of(1.0), of(0.0));
+        assert_ne!(white.samples()[(8 * 16 + 8) * 3], 0.3, "it does something");
+        let alpha = white.alpha().unwrap();
+        assert_eq!(alpha, black.alpha().unwrap());
+        let pixels = white.samples().as_chunks::<3>().0.iter();
+        let pairs = pixels.zip(black.samples().as_chunks::<3>().0).zip(alpha);
+        for ((a, b), _) in pairs.filter(|(_, alpha)| **alpha > 0.0) {
+            assert_eq!(a, b, "scale {scale}, strength {strength}");
+        }
+    }
+}
+
+#[test]
+fn a_colourless_picture_stays_colourless() {
+    let grey: Vec<f32> = (0..256).flat_map(|i| [i as f32 / 255.0; 3]).collect();
+    let plain = Picture::new(16, 16, Colour::Rgb, grey).unwrap();
+    for picture in [
+        plain.clone(),
+        tagged(plain.clone(), &ColorProfile::new_display_p3()),
+        tagged(plain, &linear_pro_photo()),
+    ] {
+        let done = stirred(1).restore(&picture, &Options::default(), &mut go_on);
+        let done = done.unwrap().picture;
+        assert!(
+            largest_difference(&done, &picture) > 1.0 / 255.0,
+            "it does something"
+        );
+        assert_eq!(done.colour(), Colour::Rgb);
+        for p in done.samples().as_chunks::<3>().0 {
+            assert!(p[0] == p[1] && p[1] == p[2], "{p:?}");
+        }
+    }
 }
