@@ -11,6 +11,7 @@ use serpent_engine::bench::{
     self, Ceilings, CpuRestoring, Growth, Machine, ProcessorCeilings, Restoring, Training,
     preset_named,
 };
+use serpent_engine::files::write_text;
 use serpent_engine::network::Preset;
 use serpent_engine::restore::{DeviceChoice, DeviceSetup};
 
@@ -291,7 +292,7 @@ fn write_trace(path: &Path, report: &Report) -> anyhow::Result<()> {
         bail!("--trace: no launch was timed; a graphics device with timestamps is needed");
     }
     let text = serde_json::to_string(&bench::trace(&all)).map_err(|e| anyhow!(e))?;
-    std::fs::write(path, text).with_context(|| format!("{}: cannot write", path.display()))
+    write_text(path, &text).with_context(|| format!("{}: cannot write", path.display()))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use serde_json::Value;
 use serpent_engine::checkpoint::{Checkpoint, Task};
+use serpent_engine::files::write_text;
 use serpent_engine::image::resize::{Factor, bicubic};
 use serpent_engine::image::{Colour, Picture, Rgb32, SaveOptions};
 use serpent_engine::network::size;
@@ -56,7 +57,7 @@ pub(super) fn run(
             picture.as_deref(),
             by_hand.as_deref(),
         )?;
-        std::fs::write(&page, text).with_context(|| page.display().to_string())?;
+        write_text(&page, &text).with_context(|| page.display().to_string())?;
         global.say(&page.display().to_string());
     }
     Ok(Outcome::Done)

@@ -1,12 +1,11 @@
 //! What is remembered between runs: a TOML file in the user's configuration folder.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
 use serde::{Deserialize, Serialize};
-use serpent_engine::files::write_whole;
+use serpent_engine::files::write_text;
 use serpent_engine::image::Format;
 use serpent_engine::priority;
 use serpent_engine::restore::batch::Existing;
@@ -254,7 +253,7 @@ fn write(path: &Path, settings: &Settings) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
     let text = toml::to_string_pretty(settings).map_err(std::io::Error::other)?;
-    write_whole(path, |file| file.write_all(text.as_bytes()))
+    write_text(path, &text)
 }
 
 #[cfg(test)]

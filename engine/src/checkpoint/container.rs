@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,7 @@ use half::f16;
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView, View};
 
 use super::CheckpointError;
+use crate::files::write_whole_or;
 
 /// Largest header read: names and sizes of the largest network allowed, four times over.
 const HEADER_LIMIT: u64 = 16 << 20;
@@ -18,7 +20,7 @@ const FILE_LIMIT: u64 = 8 << 30;
 /// Reads a whole file, refusing what is not a regular file of plausible size.
 pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, CheckpointError> {
     let io = |action| move |source| io_error(path, action, source);
-    let file = std::fs::File::open(path).map_err(io("open"))?;
+    let file = File::open(path).map_err(io("open"))?;
     let about = file.metadata().map_err(io("read"))?;
     let refuse = |problem: &str| {
         Err(CheckpointError::NotAFile {
@@ -264,31 +266,14 @@ pub(super) fn write(
     write_atomic(path, &bytes)
 }
 
-/// Temporary file in the same folder, fsync, rename, fsync of the folder.
+/// The file whole or not at all.
 pub(super) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
-    let io = |action| move |source| io_error(path, action, source);
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
+    let failed = |what, error| io_error(path, what, error);
+    let fill = |file: &mut File| {
+        file.write_all(bytes)
+            .map_err(|e| failed("write the file", e))
     };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".serpent-");
-    // Temporary files are private by default; a model is for whoever the umask allows.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder
-        .tempfile_in(folder)
-        .map_err(io("create a file in this folder"))?;
-    file.write_all(bytes).map_err(io("write"))?;
-    file.as_file().sync_all().map_err(io("write"))?;
-    file.persist(path)
-        .map_err(|e| io_error(path, "put the finished file in place", e.error))?;
-    // The rename itself must survive a power cut; Windows cannot open folders.
-    #[cfg(unix)]
-    if let Ok(folder) = std::fs::File::open(folder) {
-        folder.sync_all().map_err(io("write"))?;
-    }
-    Ok(())
+    write_whole_or(path, fill, failed)
 }
 
 pub(super) fn io_error(

@@ -4,8 +4,9 @@ use super::containers::{self, Layout, Pixels, Samples, Tags};
 use super::rgb::{to_u8, to_u16};
 use super::{BitDepth, Colour, ColourTransform, Format, ImageError, Metadata, Picture};
 use super::{exif, xmp};
+use crate::files::write_whole_or;
 use std::borrow::Cow;
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{BufWriter, Seek, Write};
 use std::path::Path;
 
@@ -232,52 +233,10 @@ fn encode_error(path: &Path, error: ::image::ImageError) -> ImageError {
     }
 }
 
-/// Runs `fill` on a temporary file beside `path`, forces it to the disk and
-/// renames it to `path`. On any error the temporary file is removed and `path`
-/// is as it was.
+/// [`write_whole_or`] with errors that name the file.
 fn write_atomically(
     path: &Path,
     fill: impl FnOnce(&mut File) -> Result<(), ImageError>,
 ) -> Result<(), ImageError> {
-    let folder = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".serpent-").suffix(".tmp");
-    let permissions = std::fs::metadata(path)
-        .ok()
-        .map(|m| m.permissions())
-        .or_else(usual_permissions);
-    if let Some(permissions) = permissions.clone().filter(|p| !p.readonly()) {
-        builder.permissions(permissions);
-    }
-    let mut temporary = builder
-        .tempfile_in(folder)
-        .map_err(|e| ImageError::io(path, "create a file in this folder", e))?;
-    fill(temporary.as_file_mut())?;
-    temporary
-        .as_file()
-        .sync_all()
-        .map_err(|e| ImageError::io(path, "write the file", e))?;
-    temporary
-        .persist(path)
-        .map_err(|e| ImageError::io(path, "put the finished file in place", e.error))?;
-    // Makes the rename itself durable; folders cannot be opened everywhere.
-    if let Ok(folder) = File::open(folder) {
-        let _ = folder.sync_all();
-    }
-    Ok(())
-}
-
-/// Temporary files are private by default; a saved picture is like any new file.
-#[cfg(unix)]
-fn usual_permissions() -> Option<Permissions> {
-    use std::os::unix::fs::PermissionsExt;
-    Some(Permissions::from_mode(0o666)) // less the user's mask
-}
-
-#[cfg(not(unix))]
-fn usual_permissions() -> Option<Permissions> {
-    None
+    write_whole_or(path, fill, |what, e| ImageError::io(path, what, e))
 }

@@ -1,12 +1,11 @@
 //! Settings under a name, kept as TOML files in the user's folder.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::batch::Existing;
-use crate::files::write_whole;
+use crate::files::write_text;
 use crate::image::Format;
 
 /// Extension of a preset's file.
@@ -188,7 +187,7 @@ impl PresetLibrary {
         })?;
         let write = || {
             std::fs::create_dir_all(&self.folder)?;
-            write_whole(&path, |file| file.write_all(text.as_bytes()))
+            write_text(&path, &text)
         };
         write().map_err(|e| io(path.clone(), "write", e))
     }

@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use rayon::prelude::*;
 use serpent_engine::checkpoint::Checkpoint;
 use serpent_engine::classical::{Blur, restore, tune};
+use serpent_engine::files::write_text;
 use serpent_engine::image::{Picture, Rgb32};
 use serpent_engine::metrics::{Point, compare, quality_for_cost};
 use serpent_engine::train::degrade::{Purpose, apply_all, rng};
@@ -80,7 +81,7 @@ pub(super) fn run(args: &EvalArgs, global: &Global) -> anyhow::Result<Outcome> {
     if let Some(page) = &options.write {
         let old = std::fs::read_to_string(page).with_context(|| page.display().to_string())?;
         let new = between_markers(&old, &text).with_context(|| page.display().to_string())?;
-        std::fs::write(page, new).with_context(|| page.display().to_string())?;
+        write_text(page, &new).with_context(|| page.display().to_string())?;
     }
     if let Some(plot) = &options.plot {
         draw(plot, &results, &published)?;

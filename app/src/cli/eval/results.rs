@@ -1,13 +1,12 @@
 //! Measured and published figures: `models/results.json` and `models/published.toml`.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use serpent_engine::checkpoint::Checkpoint;
-use serpent_engine::files::write_whole;
+use serpent_engine::files::write_text;
 use serpent_engine::network::size;
 
 use super::task::EvalTask;
@@ -104,8 +103,7 @@ impl Results {
     pub fn save(&self, path: &Path) -> anyhow::Result<()> {
         let mut text = serde_json::to_string_pretty(self)?;
         text.push('\n');
-        write_whole(path, |file| file.write_all(text.as_bytes()))
-            .with_context(|| path.display().to_string())
+        write_text(path, &text).with_context(|| path.display().to_string())
     }
 
     /// Takes a model in; figures of another file by that name are dropped.

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::checkpoint::Checkpoint;
+use crate::files::TEMPORARY;
 use crate::image::SaveOptions;
 use crate::restore::Options;
 
@@ -255,7 +256,7 @@ impl Journal {
         {
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            let ours = name.starts_with(".serpent-") && name.ends_with(".tmp");
+            let ours = name.starts_with(TEMPORARY.0) && name.ends_with(TEMPORARY.1);
             let age =
                 |m: std::fs::Metadata| SystemTime::now().duration_since(m.modified().ok()?).ok();
             let old = entry.metadata().ok().and_then(age);
