@@ -47,6 +47,18 @@ pub enum BackendError {
         /// How long was waited.
         seconds: u64,
     },
+    /// The driver forgot work and said nothing.
+    #[error(
+        "{device} dropped {missing} of {of} pieces of work and said nothing; try --device cpu, and report the driver's version"
+    )]
+    Dropped {
+        /// Name of the device.
+        device: String,
+        /// Submissions that were not carried out.
+        missing: usize,
+        /// Submissions in all.
+        of: usize,
+    },
     /// A shader or a dispatch was refused: an error in the engine or the driver.
     #[error("{device} refused {what}: {reason}")]
     Refused {

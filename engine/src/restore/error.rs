@@ -39,6 +39,16 @@ pub enum RestoreError {
         /// Name of the device.
         device: String,
     },
+    /// The device gave a picture with parts that nothing was written to.
+    #[error(
+        "{device} left {pixels} pixels of a picture unwritten; try --device cpu, and report the driver's version"
+    )]
+    Holes {
+        /// Name of the device.
+        device: String,
+        /// How many are certain.
+        pixels: usize,
+    },
     /// An option is out of its range.
     #[error("{option} is {value}, must be {allowed}")]
     Option {

@@ -4,6 +4,7 @@
 //! thread, takes jobs and gives events. [`batch`] says which file becomes which.
 
 pub mod batch;
+mod belief;
 mod device;
 mod engine;
 mod ensemble;

@@ -374,9 +374,11 @@ fn fallback(error: RestoreError) -> Result<Fallback, RestoreError> {
         RestoreError::Backend(
             BackendError::Lost { .. }
             | BackendError::TimedOut { .. }
+            | BackendError::Dropped { .. }
             | BackendError::Refused { .. }
             | BackendError::NoDevice { .. },
-        ) => Ok(Fallback::Always(reason)),
+        )
+        | RestoreError::Holes { .. } => Ok(Fallback::Always(reason)),
         other => Err(other),
     }
 }

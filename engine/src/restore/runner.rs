@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::RestoreError;
+use super::belief::{Tile, check};
 use super::memory::bytes_per_pixel;
 use super::tiles::{Blender, TilePlan};
 use crate::backend::{Backend, Executable, Model};
@@ -69,12 +70,12 @@ impl Runner {
         for i in 0..total {
             let tile = plan.extract(input.samples, input.channels, i);
             let result = executable.run(&[&tile])?.swap_remove(0);
-            if !result.iter().all(|v| v.is_finite()) {
-                return Err(RestoreError::NotFinite { device });
-            }
-            if is_blank(&result) && !is_dark(&tile, input.channels) {
-                return Err(RestoreError::Blank { device });
-            }
+            let tile = Tile {
+                samples: &tile,
+                width: plan.tile_size().1,
+                channels: input.channels,
+            };
+            check(&device, &tile, &result, config.scale)?;
             blender.add(&result);
             go_on(monitor(i + 1, total))?;
         }
@@ -115,15 +116,4 @@ fn go_on(flow: ControlFlow<()>) -> Result<(), RestoreError> {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(()) => Err(RestoreError::Cancelled),
     }
-}
-
-/// Nothing was written: drivers that drop work leave exact zeros.
-fn is_blank(result: &[f32]) -> bool {
-    result.iter().all(|&v| v == 0.0)
-}
-
-/// A tile that a network could well make black.
-fn is_dark(tile: &[f32], channels: usize) -> bool {
-    tile.chunks_exact(channels)
-        .all(|p| p[..3].iter().all(|&v| v < 0.05))
 }

@@ -28,6 +28,12 @@ enum Behaviour {
     Refused,
     NotANumber,
     Blank,
+    /// Leaves some rows of the result unwritten.
+    Holes,
+    Hung,
+    Dropped,
+    /// Has no room for the weights.
+    Full,
     Panic,
 }
 
@@ -65,7 +71,15 @@ impl Backend for Fake {
         self.name
     }
     fn load(&self, _: &[Vec<f32>]) -> Result<Box<dyn Model>, BackendError> {
-        Ok(Box::new(FakeModel(self.clone_parts())))
+        match self.behaviour {
+            Behaviour::Full => Err(BackendError::OutOfMemory {
+                what: "weights".into(),
+                needed: 1,
+                available: 0,
+                device: self.name.into(),
+            }),
+            _ => Ok(Box::new(FakeModel(self.clone_parts()))),
+        }
     }
     fn trainer(
         &self,
@@ -145,6 +159,21 @@ impl Executable for FakeExecutable {
                 Ok(vec![out])
             }
             Behaviour::Blank => Ok(vec![vec![0.0; out.len()]]),
+            Behaviour::Holes => {
+                let row = 3 * width * r;
+                out[5 * row..7 * row].fill(0.0);
+                Ok(vec![out])
+            }
+            Behaviour::Hung => Err(BackendError::TimedOut {
+                device,
+                seconds: 60,
+            }),
+            Behaviour::Dropped => Err(BackendError::Dropped {
+                device,
+                missing: 1,
+                of: 3,
+            }),
+            Behaviour::Full => unreachable!("there are no weights"),
             Behaviour::Panic => panic!("on purpose"),
         }
     }
@@ -204,7 +233,11 @@ fn failures_move_the_picture_to_the_processor_and_say_why() {
         (Behaviour::Refused, "refused scan", false),
         (Behaviour::NotANumber, "not finite", true),
         (Behaviour::Blank, "black", true),
+        (Behaviour::Holes, "unwritten", false),
+        (Behaviour::Hung, "did not answer", false),
+        (Behaviour::Dropped, "dropped 1 of 3", false),
         (Behaviour::Small(100), "100", true),
+        (Behaviour::Full, "weights", true),
     ];
     for (behaviour, reason, trusted) in table {
         let gpu = Fake::new("gpu", behaviour);
@@ -224,7 +257,7 @@ fn failures_move_the_picture_to_the_processor_and_say_why() {
             );
         }
         let runs = gpu.runs.load(Ordering::Relaxed);
-        if let Behaviour::Small(_) = behaviour {
+        if let Behaviour::Small(_) | Behaviour::Full = behaviour {
             assert_eq!(runs, 0);
         } else {
             assert_eq!(runs, if trusted { 2 } else { 1 }, "{behaviour:?}");
@@ -280,13 +313,15 @@ fn the_processor_takes_tiles_unless_told_otherwise() {
 
 #[test]
 fn failures_of_both_devices_are_errors() {
-    for behaviour in [Behaviour::NotANumber, Behaviour::Blank] {
+    for behaviour in [Behaviour::NotANumber, Behaviour::Blank, Behaviour::Holes] {
         let gpu = Fake::new("gpu", behaviour);
         let cpu = Fake::new("cpu", behaviour);
         let result = restorer(&gpu, &cpu).restore(&picture(9, 9), &Options::default(), &mut go_on);
         assert!(matches!(
             result,
-            Err(RestoreError::NotFinite { .. } | RestoreError::Blank { .. })
+            Err(RestoreError::NotFinite { .. }
+                | RestoreError::Blank { .. }
+                | RestoreError::Holes { .. })
         ));
     }
     let black = Picture::new(8, 8, Colour::Grey, vec![0.0; 64]).unwrap();

@@ -4,11 +4,15 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use wgpu::{Adapter, Device, ErrorFilter, Features, Limits, PollType, Queue, SubmissionIndex};
+use wgpu::{
+    Adapter, CommandEncoder, Device, ErrorFilter, Features, Limits, PollType, Queue,
+    SubmissionIndex,
+};
 
 use super::adapter::{self, DeviceInfo, DeviceKind, DeviceRequest, Rung};
 use super::disk_cache::DiskCache;
 use super::dispatch::Capabilities;
+use super::faults::{Fault, FaultPlan};
 use super::kept_pipelines::KeptPipelines;
 use super::pipeline::{Layouts, Pipeline, PipelineKey};
 use crate::backend::BackendError;
@@ -31,6 +35,8 @@ pub(super) struct Context {
     /// Compiled kernels on disk.
     pub(super) kept: KeptPipelines,
     faults: Arc<Mutex<Faults>>,
+    /// What tests let go wrong.
+    pub(super) planned: FaultPlan,
 }
 
 /// What the driver reported outside of any call.
@@ -90,6 +96,7 @@ impl Context {
             pipelines: Mutex::default(),
             layouts: Mutex::default(),
             faults,
+            planned: FaultPlan::default(),
         })
     }
 
@@ -161,6 +168,9 @@ impl Context {
             ErrorFilter::Validation,
             ErrorFilter::Internal,
         ];
+        if needed > 0 && self.planned.strikes(Fault::Full) {
+            return Err(self.out_of_memory(what, needed, 0));
+        }
         let scopes = filters.map(|f| self.device.push_error_scope(f));
         let made = make();
         let mut error = None;
@@ -242,11 +252,41 @@ impl Context {
         }
     }
 
+    fn timed_out(&self, seconds: u64) -> BackendError {
+        BackendError::TimedOut {
+            device: self.info.name.clone(),
+            seconds,
+        }
+    }
+
+    /// Sends encoded work off.
+    pub(super) fn submit(&self, encoder: CommandEncoder) -> SubmissionIndex {
+        if self.planned.strikes(Fault::Dropped) {
+            return self.queue.submit([]);
+        }
+        if self.planned.strikes(Fault::Lost) {
+            self.device.destroy();
+        }
+        if self.planned.strikes(Fault::Refused) {
+            let size = self.limits.max_buffer_size + 4;
+            let _ = self.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("too large"),
+                size,
+                usage: wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            });
+        }
+        self.queue.submit([encoder.finish()])
+    }
+
     /// Waits until a submission is done.
     pub(super) fn wait(&self, submission: SubmissionIndex) -> Result<(), BackendError> {
         // One submission is meant to take a tenth of a second; a dispatch cannot be split,
         // and a busy processor that pretends is thousands of times slower than a card.
         let seconds = if self.is_software() { 600 } else { 60 };
+        if self.planned.strikes(Fault::Hung) {
+            return Err(self.timed_out(seconds));
+        }
         let waited = self.device.poll(PollType::Wait {
             submission_index: Some(submission),
             timeout: Some(Duration::from_secs(seconds)),
@@ -254,10 +294,7 @@ impl Context {
         self.check()?;
         match waited {
             Ok(_) => Ok(()),
-            Err(wgpu::PollError::Timeout) => Err(BackendError::TimedOut {
-                device: self.info.name.clone(),
-                seconds,
-            }),
+            Err(wgpu::PollError::Timeout) => Err(self.timed_out(seconds)),
             Err(error) => Err(self.refused("waiting for the device", error)),
         }
     }

@@ -9,12 +9,14 @@ use half::slice::HalfFloatSliceExt;
 use wgpu::{BufferUsages, CommandEncoder};
 
 use super::context::Context;
+use super::faults::Fault;
+use super::marks::Marks;
 use super::pace::Pace;
 use super::pipeline::{Launch, Slice};
 use super::plan::Program;
 use super::staging::{Readback, Upload};
 use crate::backend::{BackendError, Executable, Model};
-use crate::graph::{Graph, Storage, ValueId};
+use crate::graph::{Graph, Source, Storage, ValueId};
 
 /// Offsets of tensors in a shared buffer: what every device accepts for a binding.
 pub(super) const ALIGNMENT: u64 = 256;
@@ -80,10 +82,14 @@ impl WgpuModel {
         let inputs = input_buffers(&self.context, graph)?;
         outside.extend(graph.inputs.iter().copied().zip(inputs.iter().cloned()));
         let program = Program::new(&self.context, graph, &outside, &graph.outputs, false)?;
+        // At most one launch a submission.
+        let mut marks = Marks::new(&self.context, program.launches.len().max(1))?;
         if !program.once.is_empty() {
+            marks.begin(&self.context);
             let mut encoder = encoder(&self.context);
             encode(&mut encoder, &program.once);
-            self.context.queue.submit([encoder.finish()]);
+            marks.mark_preparation(&mut encoder);
+            self.context.submit(encoder);
         }
         let outputs = graph
             .outputs
@@ -96,7 +102,12 @@ impl WgpuModel {
             })?;
         Ok(WgpuExecutable {
             upload: Upload::new(&self.context, 1, &inputs)?,
-            readback: Readback::new(&self.context, &outputs)?,
+            readback: {
+                let marked = [outputs.as_slice(), &[marks.slice()]].concat();
+                Readback::new(&self.context, &marked)?
+            },
+            blanks: blanks(graph, &program, &outputs),
+            marks,
             pace: Pace::guess(self.context.info.kind),
             context: self.context.clone(),
             graph: graph.clone(),
@@ -118,6 +129,9 @@ pub struct WgpuExecutable {
     pub(super) program: Program,
     pub(super) upload: Upload,
     readback: Readback,
+    marks: Marks,
+    /// Results that are cleared, each before this launch, in ascending order.
+    blanks: Vec<(usize, Slice)>,
     pub(super) pace: Pace,
 }
 
@@ -130,6 +144,26 @@ impl WgpuExecutable {
     /// Launches of one run.
     pub fn launches(&self) -> usize {
         self.program.launches.len()
+    }
+
+    /// Encodes launches; results are cleared before the launch that writes them first, so that
+    /// what a kernel leaves unwritten is zero and not of the picture before.
+    fn encode_part(&self, encoder: &mut CommandEncoder, part: std::ops::Range<usize>) {
+        let launches = &self.program.launches;
+        let mut next = part.start;
+        for (before, result) in &self.blanks {
+            if part.contains(before) {
+                encode(encoder, &launches[next..*before]);
+                encoder.clear_buffer(&result.buffer, result.offset, Some(result.bytes));
+                next = *before;
+            }
+        }
+        let last = part.end == launches.len();
+        let end = match last && self.context.planned.strikes(Fault::Unwritten) {
+            true => part.end.saturating_sub(1).max(next),
+            false => part.end,
+        };
+        encode(encoder, &launches[next..end]);
     }
 }
 
@@ -147,16 +181,18 @@ impl Executable for WgpuExecutable {
         let parts = self.pace.split(launches);
         let mut submissions = Vec::with_capacity(parts.len());
         let start = Instant::now();
+        self.marks.begin(&context);
         for (i, part) in parts.iter().enumerate() {
             let mut encoder = encoder(&context);
             if i == 0 {
                 self.upload.write(&context, &mut encoder, &operands)?;
             }
-            encode(&mut encoder, &launches[part.clone()]);
+            self.encode_part(&mut encoder, part.clone());
+            self.marks.mark(&mut encoder, i);
             if i + 1 == parts.len() {
                 self.readback.copy(&mut encoder);
             }
-            submissions.push(context.queue.submit([encoder.finish()]));
+            submissions.push(context.submit(encoder));
             if i == 0 {
                 self.upload.sent(submissions[0].clone());
             }
@@ -166,7 +202,9 @@ impl Executable for WgpuExecutable {
             }
         }
         let last = submissions[submissions.len() - 1].clone();
-        let outputs = self.readback.read::<u8>(&context, last)?;
+        let mut outputs = self.readback.read::<u8>(&context, last)?;
+        let words = outputs.pop().unwrap_or_default();
+        self.marks.check(&context, &words, parts.len())?;
         self.pace.observe(launches, start.elapsed());
         let storages = self
             .graph
@@ -183,6 +221,23 @@ impl Executable for WgpuExecutable {
     fn memory_bytes(&self) -> u64 {
         self.program.memory_bytes()
     }
+}
+
+/// Which results to clear before which launch.
+fn blanks(graph: &Graph, program: &Program, outputs: &[Slice]) -> Vec<(usize, Slice)> {
+    let first = |v: &ValueId| match graph.value(*v).source {
+        Source::Node { node, .. } => program.launches.iter().position(|l| l.node == node),
+        _ => None,
+    };
+    let mut blanks: Vec<(usize, Slice)> = graph
+        .outputs
+        .iter()
+        .zip(outputs)
+        .filter(|(_, slice)| slice.bytes.is_multiple_of(wgpu::COPY_BUFFER_ALIGNMENT))
+        .filter_map(|(v, slice)| Some((first(v)?, slice.clone())))
+        .collect();
+    blanks.sort_by_key(|(before, _)| *before);
+    blanks
 }
 
 /// A buffer for each input of the graph.

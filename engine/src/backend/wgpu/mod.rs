@@ -9,9 +9,13 @@ mod context;
 mod disk_cache;
 pub mod dispatch;
 mod executable;
+#[cfg(test)]
+mod fault_tests;
+mod faults;
 mod flat;
 mod kept_pipelines;
 pub mod lower;
+mod marks;
 mod optimizer;
 mod pace;
 mod pipeline;
