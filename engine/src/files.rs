@@ -2,10 +2,22 @@
 
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How the names of temporary files begin and end: by it a later run knows what a killed one left.
 pub const TEMPORARY: (&str, &str) = (".serpent-", ".tmp");
+
+/// Where the program keeps what only saves time or trouble: `SERPENT_CACHE` (empty: nowhere), else
+/// the user's cache folder. It may not exist yet.
+pub fn cache_folder() -> Option<PathBuf> {
+    match std::env::var_os("SERPENT_CACHE") {
+        Some(folder) if folder.is_empty() => None,
+        Some(folder) => Some(folder.into()),
+        None => {
+            directories::ProjectDirs::from("", "", "serpent").map(|d| d.cache_dir().to_owned())
+        }
+    }
+}
 
 /// Puts what `fill` writes in place of `path`, by way of a temporary file beside it that is on
 /// disk before it takes the name.

@@ -46,9 +46,9 @@ pub(super) fn run(args: &CompareArgs, global: &Global) -> anyhow::Result<Outcome
     if global.json {
         let rows: Vec<_> = rows
             .iter()
-            .map(|(path, q)| json!({"picture": path, "psnr": finite(q.psnr), "ssim": q.ssim}))
+            .map(|(path, q)| json!({"picture": path.to_string_lossy(), "psnr": finite(q.psnr), "ssim": q.ssim}))
             .collect();
-        let all = json!({"reference": reference, "pictures": rows});
+        let all = json!({"reference": reference.to_string_lossy(), "pictures": rows});
         println!("{}", serde_json::to_string_pretty(&all)?);
     } else {
         let rows: Vec<_> = rows

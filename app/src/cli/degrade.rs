@@ -84,7 +84,7 @@ pub(super) fn run(args: &DegradeArgs, global: &Global) -> anyhow::Result<Outcome
                 if global.json {
                     println!(
                         "{}",
-                        json!({"input": item.input, "output": item.output, "drawn": drawn})
+                        json!({"input": item.input.to_string_lossy(), "output": item.output.to_string_lossy(), "drawn": drawn})
                     );
                 }
             }

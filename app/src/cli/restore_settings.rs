@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
+use serpent_engine::image::Limits;
 use serpent_engine::restore::{Options, Preset, PresetLibrary};
 
 use super::batch::BatchArgs;
@@ -31,6 +32,12 @@ pub(super) struct RestoreArgs {
     /// Restore all eight turns of the picture and take the mean: a little better, eight times as long
     #[arg(short = 'x', long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     pub ensemble: Option<bool>,
+    /// Memory that the intermediates of one tile may take: less makes smaller tiles, and leaves more for others [default: 1024]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(16..=1 << 20), value_name = "MIB")]
+    pub memory: Option<u64>,
+    /// Refuse pictures of more than this many million pixels, before memory is taken for them [default: 400]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_000_000), value_name = "MILLIONS")]
+    pub max_pixels: Option<u64>,
     /// Take the settings saved under this name; options given besides go first
     #[arg(long, value_name = "NAME")]
     pub preset: Option<String>,
@@ -141,7 +148,10 @@ impl RestoreArgs {
             strength: self.strength.unwrap_or(usual.strength),
             noise: self.noise.map(|n| n / 255.0),
             ensemble: self.ensemble.unwrap_or(usual.ensemble),
-            ..usual
+            memory: self.memory.map_or(usual.memory, |mib| mib << 20),
+            limits: Limits {
+                max_pixels: self.max_pixels.map_or(usual.limits.max_pixels, |m| m * 1_000_000),
+            },
         }
     }
 }

@@ -5,7 +5,11 @@ use std::sync::{Arc, OnceLock};
 
 use crate::backend::cpu::CpuBackend;
 use crate::backend::wgpu::{DeviceRequest, Rung, WgpuBackend};
+use super::opening::Openings;
 use crate::backend::{Backend, BackendError};
+
+/// What is said about [`Openings::have_crashed`].
+const CRASHED: &str = "an earlier start ended while it opened a graphics device";
 
 /// Which device to use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -84,10 +88,34 @@ impl Device {
     /// # Errors
     /// [`BackendError`] when the named device does not exist or does not open. With
     /// [`DeviceChoice::Auto`] the processor stands in and [`Device::trouble`] says why.
+    ///
+    /// Where an earlier start ended while it opened a device, it is not tried again for a day
+    /// with [`DeviceChoice::Auto`]; a device by name is an error once, and is tried the next time.
     pub fn open(setup: &DeviceSetup) -> Result<Self, BackendError> {
-        let open = || WgpuBackend::open_tested(&setup.request());
+        let openings = Openings::of_user();
+        let open = || {
+            let _opening = openings.begin();
+            let opened = WgpuBackend::open_tested(&setup.request())?;
+            openings.forget();
+            Ok(opened)
+        };
         match &setup.choice {
             DeviceChoice::Cpu => Ok(Self::cpu()),
+            DeviceChoice::Named(name) if openings.have_crashed() => {
+                openings.forget();
+                Err(BackendError::Refused {
+                    device: name.clone(),
+                    what: "opening the device".to_owned(),
+                    reason: format!("{CRASHED}; it is tried again the next time, --device cpu does without"),
+                })
+            }
+            DeviceChoice::Auto if openings.have_crashed() => {
+                let device = Self::cpu();
+                device.distrust(format!(
+                    "{CRASHED}; it is tried again after a day, or when it is named (--device NAME)"
+                ));
+                Ok(device)
+            }
             DeviceChoice::Named(_) => Ok(Self::with(Arc::new(open()?))),
             DeviceChoice::Auto => Ok(match open() {
                 Ok(gpu) => Self::with(Arc::new(gpu)),

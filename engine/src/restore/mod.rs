@@ -12,6 +12,7 @@ mod error;
 mod estimate;
 mod memory;
 mod models;
+mod opening;
 mod pause;
 mod preset;
 mod region;

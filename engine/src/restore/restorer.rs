@@ -12,7 +12,7 @@ use crate::backend::BackendError;
 use crate::checkpoint::Checkpoint;
 use crate::estimate::white_noise;
 use crate::image::resize::{Factor, bicubic};
-use crate::image::{ColourTransform, Picture, Rgb32};
+use crate::image::{ColourTransform, Limits, Picture, Rgb32};
 
 /// Memory that the intermediates of one tile may take.
 pub const MEMORY_BUDGET: u64 = 1 << 30;
@@ -38,6 +38,8 @@ pub struct Options {
     /// Restore all eight turns of the picture and take the mean: a little better, eight times the
     /// time.
     pub ensemble: bool,
+    /// What a file may ask for; nothing is reserved for one that asks for more.
+    pub limits: Limits,
 }
 
 impl Default for Options {
@@ -49,6 +51,7 @@ impl Default for Options {
             noise: None,
             memory: MEMORY_BUDGET,
             ensemble: false,
+            limits: Limits::default(),
         }
     }
 }

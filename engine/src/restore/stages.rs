@@ -157,7 +157,7 @@ fn open_picture(task: &Task<'_>, no_device: &AtomicBool) -> Staged<Arc<Picture>>
             Source::File(_) if no_device.load(Ordering::Relaxed) => {
                 return Err(RestoreError::Cancelled);
             }
-            Source::File(path) => Arc::new(Picture::open(path)?),
+            Source::File(path) => Arc::new(Picture::open_with(path, &task.job.options.limits)?),
             Source::Picture(picture) => picture.clone(),
         })
     };

@@ -7,6 +7,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use crate::files::cache_folder;
+
 /// First bytes of every file.
 const MAGIC: &[u8; 8] = b"SERPENT1";
 /// Magic, checksum, length.
@@ -21,16 +23,11 @@ pub(super) struct DiskCache {
 }
 
 impl DiskCache {
-    /// `SERPENT_CACHE` (empty: no cache), else the user's cache folder.
+    /// The user's ([`cache_folder`]).
     pub fn user() -> Self {
-        let folder = match std::env::var_os("SERPENT_CACHE") {
-            Some(folder) if folder.is_empty() => None,
-            Some(folder) => Some(folder.into()),
-            None => {
-                directories::ProjectDirs::from("", "", "serpent").map(|d| d.cache_dir().to_owned())
-            }
-        };
-        Self { folder }
+        Self {
+            folder: cache_folder(),
+        }
     }
 
     /// This folder; it is made when something is written.

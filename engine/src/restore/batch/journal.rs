@@ -87,7 +87,7 @@ enum State {
 /// One line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Line {
-    /// From the journal's folder, with slashes.
+    /// From the journal's folder, with slashes; see [`Journal::inner`].
     output: String,
     state: State,
     settings: String,
@@ -130,7 +130,7 @@ impl Journal {
 
     /// Whether the output, as it is now, was made here, and not by another program since.
     fn made(&self, output: &Path) -> Option<&Line> {
-        let line = self.lines.get(&self.inner(output)?)?;
+        let line = self.lines.get(&self.inner(output))?;
         let now = Stamp::of(output)?;
         let ours = match line.state {
             State::Done => line.made == Some(now),
@@ -190,12 +190,12 @@ impl Journal {
         state: State,
         reason: Option<String>,
     ) -> std::io::Result<()> {
-        // Names that are no text, and files that are gone, are simply done again.
-        let (Some(inner), Some(source)) = (self.inner(output), Stamp::of(input)) else {
+        // A source that is gone has nothing to be known by.
+        let Some(source) = Stamp::of(input) else {
             return Ok(());
         };
         let line = Line {
-            output: inner,
+            output: self.inner(output),
             state,
             settings: settings.to_owned(),
             source,
@@ -266,10 +266,17 @@ impl Journal {
         }
     }
 
-    /// The output's path from the journal's folder, if it is text.
-    fn inner(&self, output: &Path) -> Option<String> {
+    /// The output's path from the journal's folder.
+    fn inner(&self, output: &Path) -> String {
         let inner = output.strip_prefix(&self.root).unwrap_or(output);
-        Some(inner.to_str()?.replace('\\', "/"))
+        match inner.to_str() {
+            Some(text) => text.replace(std::path::MAIN_SEPARATOR, "/"),
+            // A name that is no text in its bytes, after a character that no name has.
+            None => {
+                let bytes = inner.as_os_str().as_encoded_bytes().iter();
+                bytes.fold("\0".to_owned(), |text, b| text + &format!("{b:02x}"))
+            }
+        }
     }
 }
 

@@ -29,6 +29,22 @@ pub(super) fn identity(path: &Path) -> PathBuf {
     real
 }
 
+/// Device and number of a file that exists: the same for all its names, hard links and names in
+/// other letters included. Nothing where the system does not tell.
+#[cfg(unix)]
+pub(super) fn file_number(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    let data = std::fs::metadata(path).ok()?;
+    Some((data.dev(), data.ino()))
+}
+
+/// Device and number of a file that exists: the same for all its names, hard links and names in
+/// other letters included. Nothing where the system does not tell.
+#[cfg(not(unix))]
+pub(super) fn file_number(_: &Path) -> Option<(u64, u64)> {
+    None
+}
+
 pub(super) fn ends_in_separator(path: &Path) -> bool {
     path.to_string_lossy().ends_with(std::path::is_separator)
 }

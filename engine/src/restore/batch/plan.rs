@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::journal::Journals;
 use super::list;
-use super::paths::identity;
+use super::paths::{file_number, identity};
 use super::request::{BatchError, BatchRequest, Destination, Existing};
 
 /// One picture of a batch.
@@ -95,6 +95,7 @@ pub fn plan_batch(request: &BatchRequest) -> Result<BatchPlan, BatchError> {
         || request.destination == Destination::Beside;
     let mut deciding = Deciding {
         request,
+        source_files: items.iter().filter_map(|i| file_number(&i.input)).collect(),
         sources,
         written: HashMap::new(),
         settings: request.settings.clone().filter(|_| several),
@@ -116,6 +117,8 @@ pub fn plan_batch(request: &BatchRequest) -> Result<BatchPlan, BatchError> {
 struct Deciding<'a> {
     request: &'a BatchRequest,
     sources: HashSet<PathBuf>,
+    /// The same, whatever their names.
+    source_files: HashSet<(u64, u64)>,
     /// Outputs, and whose they are.
     written: HashMap<PathBuf, PathBuf>,
     settings: Option<String>,
@@ -129,7 +132,8 @@ impl Deciding<'_> {
             Ok(Decision::Refuse(message))
         };
         let real = identity(&item.output);
-        if self.sources.contains(&real) {
+        let file = file_number(&item.output);
+        if self.sources.contains(&real) || file.is_some_and(|f| self.source_files.contains(&f)) {
             return refuse("the output would replace a source picture; choose another output");
         }
         if let Some(first) = self.written.get(&real) {
@@ -146,6 +150,11 @@ impl Deciding<'_> {
             };
         }
         self.written.insert(real, item.input.clone());
+        if let Err(error) = item.output.symlink_metadata()
+            && error.kind() == std::io::ErrorKind::InvalidFilename
+        {
+            return refuse("the name is too long for this folder; give a shorter --template");
+        }
         if item.output.is_dir() {
             return refuse("the output is a folder; choose another output");
         }
