@@ -4,11 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
-use serpent_engine::restore::batch::JOURNAL;
-
 use crate::models::{picture, save, save_picture, small};
 
 const ARGS: &str = "SERPENT_TEST_ARGS";
+/// How names of journals begin.
+const JOURNALS: &str = ".serpent-journal";
 const MARK: &str = "=== serpent ===";
 
 /// Not a test: the program, when this binary is started by [`command`].
@@ -106,7 +106,7 @@ impl Desk {
             for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
                 if entry.path().is_dir() {
                     walk(&entry.path(), found);
-                } else if entry.file_name() != JOURNAL {
+                } else if !entry.file_name().to_string_lossy().starts_with(JOURNALS) {
                     found.push(entry.path());
                 }
             }

@@ -95,6 +95,7 @@ impl BatchArgs {
             existing: self.existing().unwrap_or_default(),
             settings,
             only: None,
+            shard: None,
         })
     }
 

@@ -17,6 +17,7 @@ mod eval;
 mod models;
 mod models_card;
 mod report;
+mod report_merge;
 mod restore;
 mod restore_plan;
 mod restore_settings;
@@ -89,6 +90,7 @@ enum Command {
     Train(train::TrainArgs),
     Bench(bench::BenchArgs),
     Models(models::ModelsArgs),
+    Report(report_merge::ReportArgs),
     /// List the devices pictures can be restored on
     Devices,
 }
@@ -131,6 +133,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Train(args)) => return train::run(args, global),
         Some(Command::Bench(args)) => bench::run(args, global)?.into(),
         Some(Command::Models(args)) => models::run(args, global)?.into(),
+        Some(Command::Report(args)) => report_merge::run(args, global)?.into(),
         Some(Command::Devices) => devices::run(global)?.into(),
     })
 }

@@ -26,7 +26,8 @@ pub(super) fn run(args: &RestoreArgs, global: &Global) -> anyhow::Result<Outcome
         strength: options.strength,
     };
     let settings = settings_of(&model, &options, &save);
-    let request = args.files.request(labels, Some(settings))?;
+    let mut request = args.files.request(labels, Some(settings))?;
+    request.shard = args.shard;
     if args.plan {
         return restore_plan::run(&plan_batch(&request)?, &model.config, &options, global);
     }

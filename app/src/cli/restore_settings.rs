@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use serpent_engine::image::Limits;
+use serpent_engine::restore::batch::Shard;
 use serpent_engine::restore::{Options, Preset, PresetLibrary};
 
 use super::batch::BatchArgs;
@@ -47,6 +48,9 @@ pub(super) struct RestoreArgs {
     /// Write what became of each picture to a .csv or .json file
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+    /// Do only part K of N; which pictures that is follows from their paths, so that N calls with the same inputs do all, on as many machines
+    #[arg(long, value_name = "K/N")]
+    pub shard: Option<Shard>,
     /// Only say what would be done: outputs, sizes, tiles and their memory
     #[arg(long, conflicts_with_all = ["watch", "report"])]
     pub plan: bool,

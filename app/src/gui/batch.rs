@@ -72,6 +72,7 @@ impl Wish {
             existing: self.settings.existing,
             settings: Some(settings_of(model, &self.options(), &self.save())),
             only: None,
+            shard: None,
         })
     }
 

@@ -17,6 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::shard::Shard;
 use crate::checkpoint::Checkpoint;
 use crate::files::TEMPORARY;
 use crate::image::SaveOptions;
@@ -24,6 +25,10 @@ use crate::restore::Options;
 
 /// Name of the journal.
 pub const JOURNAL: &str = ".serpent-journal.jsonl";
+
+/// How names of journals begin and end. Each shard has its own, since lines that several machines
+/// append to one file of a network share may overwrite each other.
+const NAMES: (&str, &str) = (".serpent-journal", ".jsonl");
 
 /// Temporary files younger than this may be another program's that saves right now. Where a lock
 /// would keep the journal from being written to, no run can know that it is alone: it waits longer.
@@ -102,15 +107,19 @@ struct Line {
 #[derive(Debug)]
 pub struct Journal {
     root: PathBuf,
+    /// Name of the file that is written.
+    name: String,
     lines: HashMap<String, Line>,
     file: Option<File>,
 }
 
 impl Journal {
-    /// Reads the folder's journal; what cannot be read counts as not there.
+    /// Reads the folder's journals, those of shards too; what cannot be read counts as not
+    /// there.
     pub fn read(root: &Path) -> Self {
         let mut lines: HashMap<String, Line> = HashMap::new();
-        if let Ok(file) = File::open(root.join(JOURNAL)) {
+        // The one written last has the last word.
+        for file in files(root).iter().filter_map(|p| File::open(p).ok()) {
             for text in BufReader::new(file).split(b'\n').map_while(Result::ok) {
                 let Ok(line) = serde_json::from_slice::<Line>(&text) else {
                     continue;
@@ -123,9 +132,22 @@ impl Journal {
         }
         Self {
             root: root.to_owned(),
+            name: JOURNAL.to_owned(),
             lines,
             file: None,
         }
+    }
+
+    /// Writes to the journal of a shard.
+    pub fn of_shard(mut self, shard: Shard) -> Self {
+        let shard = shard.to_string().replace('/', "-of-");
+        self.name = format!("{}-{shard}{}", NAMES.0, NAMES.1);
+        self
+    }
+
+    /// Whether anything was ever made in this folder.
+    pub fn is_in(root: &Path) -> bool {
+        !files(root).is_empty()
     }
 
     /// Whether the output, as it is now, was made here, and not by another program since.
@@ -211,7 +233,7 @@ impl Journal {
     fn open(&mut self) -> std::io::Result<&mut File> {
         if self.file.is_none() {
             std::fs::create_dir_all(&self.root)?;
-            let path = self.root.join(JOURNAL);
+            let path = self.root.join(&self.name);
             let cut = std::fs::read(&path).is_ok_and(|all| all.last().is_some_and(|&b| b != b'\n'));
             let mut file = OpenOptions::new().create(true).append(true).open(path)?;
             if cut {
@@ -236,10 +258,10 @@ impl Journal {
     /// Whether no other run is at work in this folder.
     #[cfg(unix)]
     fn alone(&self) -> bool {
-        let file = OpenOptions::new()
-            .append(true)
-            .open(self.root.join(JOURNAL));
-        file.is_ok_and(|file| file.try_lock().is_ok())
+        files(&self.root).iter().all(|path| {
+            let file = OpenOptions::new().append(true).open(path);
+            file.is_ok_and(|file| file.try_lock().is_ok())
+        })
     }
 
     /// Removes temporary files that a killed run left in these folders, unless another run is
@@ -280,14 +302,46 @@ impl Journal {
     }
 }
 
+/// The journals of a folder, the one written last at the end.
+fn files(root: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<(SystemTime, PathBuf)> = root
+        .read_dir()
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            name.starts_with(NAMES.0) && name.ends_with(NAMES.1)
+        })
+        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+        .collect();
+    found.sort();
+    found.into_iter().map(|(_, path)| path).collect()
+}
+
 /// Journals by their folder, each read once.
 #[derive(Debug, Default)]
-pub(super) struct Journals(HashMap<Arc<Path>, Journal>);
+pub(super) struct Journals {
+    shard: Option<Shard>,
+    known: HashMap<Arc<Path>, Journal>,
+}
 
 impl Journals {
+    /// None read yet.
+    pub fn new(shard: Option<Shard>) -> Self {
+        let known = HashMap::new();
+        Self { shard, known }
+    }
+
     pub fn of(&mut self, root: &Arc<Path>) -> &mut Journal {
-        self.0
-            .entry(root.clone())
-            .or_insert_with(|| Journal::read(root))
+        let shard = self.shard;
+        self.known.entry(root.clone()).or_insert_with(|| {
+            let journal = Journal::read(root);
+            match shard {
+                Some(shard) => journal.of_shard(shard),
+                None => journal,
+            }
+        })
     }
 }

@@ -16,6 +16,8 @@ pub(super) struct Found {
     place: Place,
     /// Folder of the journal.
     root: Arc<Path>,
+    /// Whether it is of the shard that is asked for.
+    wanted: bool,
 }
 
 enum Place {
@@ -54,8 +56,8 @@ pub(super) fn template(request: &BatchRequest) -> Template {
     request.template.clone().unwrap_or_else(usual)
 }
 
-/// Names the outputs.
-pub(super) fn name(request: &BatchRequest, found: Vec<Found>) -> Vec<Item> {
+/// Names the outputs; the answer beside each says whether it is of the shard that is asked for.
+pub(super) fn name(request: &BatchRequest, found: Vec<Found>) -> Vec<(Item, bool)> {
     let (template, count) = (template(request), found.len());
     let item = |(i, found): (usize, Found)| {
         let output = match found.place {
@@ -66,11 +68,12 @@ pub(super) fn name(request: &BatchRequest, found: Vec<Found>) -> Vec<Item> {
                 folder.join(with_extension(name, &extension))
             }
         };
-        Item {
+        let item = Item {
             input: found.input,
             output,
             root: found.root,
-        }
+        };
+        (item, found.wanted)
     };
     found.into_iter().enumerate().map(item).collect()
 }
@@ -139,7 +142,9 @@ fn folder(
             }
             Destination::Beside => parent.to_owned(),
         };
+        let inner = path.strip_prefix(folder).unwrap_or(path);
         found.push(Found {
+            wanted: request.shard.is_none_or(|shard| shard.has(inner)),
             input: path.to_owned(),
             place: Place::Folder(place),
             root: root.clone(),
@@ -175,7 +180,9 @@ fn file(request: &BatchRequest, input: &Path) -> Result<Found, BatchError> {
         || request.destination == Destination::Beside
         || output.is_dir()
         || ends_in_separator(output);
+    let name = Path::new(input.file_name().unwrap_or_default());
     Ok(Found {
+        wanted: request.shard.is_none_or(|shard| shard.has(name)),
         input: input.to_owned(),
         root: Arc::from(output),
         place: if folder {

@@ -15,6 +15,7 @@ mod progress;
 mod report;
 mod request;
 mod run;
+mod shard;
 mod sizes;
 mod template;
 #[cfg(test)]
@@ -24,8 +25,9 @@ mod watch;
 pub use journal::{JOURNAL, Journal, Stamp, settings_of};
 pub use plan::{BatchPlan, Decision, Entry, Item, plan_batch};
 pub use progress::Progress;
-pub use report::{Report, ReportError, Row};
+pub use report::{Report, ReportError, Row, read_report};
 pub use request::{BatchError, BatchRequest, Destination, Existing, Labels};
 pub use run::{BatchRun, FileState, Summary, Work};
+pub use shard::Shard;
 pub use template::{Template, TemplateError};
 pub use watch::WatchFolder;

@@ -85,26 +85,32 @@ impl BatchPlan {
 /// [`BatchError`] when the request as a whole makes no sense; what concerns one picture is its
 /// [`Decision`].
 pub fn plan_batch(request: &BatchRequest) -> Result<BatchPlan, BatchError> {
-    let mut journals = Journals::default();
+    let mut journals = Journals::new(request.shard);
     let found = list::find(request, &mut journals)?;
     let items = list::name(request, found);
-    let sources: HashSet<PathBuf> = items.iter().map(|i| identity(&i.input)).collect();
+    let sources: HashSet<PathBuf> = items.iter().map(|(i, _)| identity(&i.input)).collect();
     // A journal for one picture would only be in the way.
     let several = request.inputs.len() > 1
         || request.inputs.iter().any(|i| i.is_dir())
         || request.destination == Destination::Beside;
     let mut deciding = Deciding {
         request,
-        source_files: items.iter().filter_map(|i| file_number(&i.input)).collect(),
+        source_files: items
+            .iter()
+            .filter_map(|(i, _)| file_number(&i.input))
+            .collect(),
         sources,
         written: HashMap::new(),
         settings: request.settings.clone().filter(|_| several),
         journals,
     };
     let mut entries = Vec::with_capacity(items.len());
-    for item in items {
+    for (item, wanted) in items {
+        // Of other shards, too: whose output is whose does not depend on the shard.
         let decision = deciding.decide(&item)?;
-        entries.push(Entry { item, decision });
+        if wanted {
+            entries.push(Entry { item, decision });
+        }
     }
     Ok(BatchPlan {
         entries,

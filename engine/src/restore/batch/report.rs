@@ -23,6 +23,14 @@ pub enum ReportError {
         /// The report.
         path: PathBuf,
     },
+    /// This is no report.
+    #[error("{}: cannot read the report: {reason}; give a file that --report wrote", path.display())]
+    Unread {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// The system refused.
     #[error("{}: cannot write the report: {source}", path.display())]
     Io {
@@ -31,6 +39,15 @@ pub enum ReportError {
         /// What the system said.
         source: std::io::Error,
     },
+}
+
+impl ReportError {
+    fn unread(path: &Path, reason: impl ToString) -> Self {
+        Self::Unread {
+            path: path.to_owned(),
+            reason: reason.to_string(),
+        }
+    }
 }
 
 /// One file in a report.
@@ -94,6 +111,66 @@ impl Row {
     }
 }
 
+/// Rows of a report, finished or not (`FILE.csv.part`): what a run that was killed had written.
+///
+/// # Errors
+/// [`ReportError`].
+pub fn read_report(path: &Path) -> Result<Vec<Row>, ReportError> {
+    let part = path.extension().is_some_and(|e| e == "part");
+    let named = if part {
+        path.with_extension("")
+    } else {
+        path.to_owned()
+    };
+    let unread = |reason: &dyn ToString| ReportError::unread(path, reason.to_string());
+    match kind(&named)? {
+        Kind::Csv => {
+            let mut reader = csv::Reader::from_path(path).map_err(|e| unread(&e))?;
+            let mut rows = Vec::new();
+            for row in reader.deserialize() {
+                match row {
+                    Ok(row) => rows.push(row),
+                    // The last row may be cut short.
+                    Err(_) if part => break,
+                    Err(e) => return Err(unread(&e)),
+                }
+            }
+            Ok(rows)
+        }
+        Kind::Json if part => {
+            let text = std::fs::read_to_string(path).map_err(|e| unread(&e))?;
+            let rows = text.lines().map_while(|l| serde_json::from_str(l).ok());
+            Ok(rows.collect())
+        }
+        Kind::Json => {
+            #[derive(Deserialize)]
+            struct Document {
+                files: Vec<Row>,
+            }
+            let text = std::fs::read(path).map_err(|e| unread(&e))?;
+            let document: Document = serde_json::from_slice(&text).map_err(|e| unread(&e))?;
+            Ok(document.files)
+        }
+    }
+}
+
+enum Kind {
+    Csv,
+    Json,
+}
+
+/// What a report's name says.
+fn kind(path: &Path) -> Result<Kind, ReportError> {
+    let extension = path.extension().map(|e| e.to_ascii_lowercase());
+    match extension.as_ref().and_then(|e| e.to_str()) {
+        Some("csv") => Ok(Kind::Csv),
+        Some("json") => Ok(Kind::Json),
+        _ => Err(ReportError::Name {
+            path: path.to_owned(),
+        }),
+    }
+}
+
 /// A report that is being written.
 pub struct Report {
     path: PathBuf,
@@ -113,13 +190,7 @@ impl Report {
     /// # Errors
     /// [`ReportError`].
     pub fn create(path: &Path) -> Result<Self, ReportError> {
-        let extension = path.extension().map(|e| e.to_ascii_lowercase());
-        let is = |wanted: &str| extension.as_ref().is_some_and(|e| e == wanted);
-        if !is("csv") && !is("json") {
-            return Err(ReportError::Name {
-                path: path.to_owned(),
-            });
-        }
+        let kind = kind(path)?;
         let mut part = path.as_os_str().to_owned();
         part.push(".part");
         let part = PathBuf::from(part);
@@ -130,9 +201,9 @@ impl Report {
         Ok(Self {
             path: path.to_owned(),
             part,
-            rows: match is("csv") {
-                true => Rows::Csv(Box::new(csv::Writer::from_writer(file))),
-                false => Rows::Json(file),
+            rows: match kind {
+                Kind::Csv => Rows::Csv(Box::new(csv::Writer::from_writer(file))),
+                Kind::Json => Rows::Json(file),
             },
         })
     }
@@ -243,10 +314,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("r.csv");
         std::fs::write(&path, "old").unwrap();
-        let read = |path: &Path| -> Vec<Row> {
-            let mut reader = csv::Reader::from_path(path).unwrap();
-            reader.deserialize().map(Result::unwrap).collect()
-        };
+        let read = |path: &Path| read_report(path).unwrap();
         let mut report = Report::create(&path).unwrap();
         for (i, row) in rows().iter().enumerate() {
             report.add(std::slice::from_ref(row)).unwrap();
@@ -265,8 +333,8 @@ mod tests {
         for rows in [rows(), Vec::new()] {
             let mut report = Report::create(&path).unwrap();
             report.add(&rows).unwrap();
-            let part = std::fs::read_to_string(folder.path().join("r.JSON.part")).unwrap();
-            assert_eq!(part.lines().count(), rows.len());
+            let part = folder.path().join("r.JSON.part");
+            assert_eq!(read_report(&part).unwrap(), rows);
             report
                 .finish(&Summary {
                     done: 1,
@@ -276,10 +344,35 @@ mod tests {
             let whole: serde_json::Value =
                 serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
             assert_eq!(whole["summary"]["done"], 1);
-            let files: Vec<Row> = serde_json::from_value(whole["files"].clone()).unwrap();
-            assert_eq!(files, rows);
+            assert_eq!(read_report(&path).unwrap(), rows);
         }
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         assert!(Report::create(&folder.path().join("photo.jpg")).is_err());
+    }
+
+    #[test]
+    fn what_is_no_report_is_refused_and_a_cut_one_read_as_far_as_it_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["r.csv", "r.json"] {
+            let path = folder.path().join(name);
+            let part = folder.path().join(format!("{name}.part"));
+            let mut report = Report::create(&path).unwrap();
+            report.add(&rows()).unwrap();
+            let whole = std::fs::read(&part).unwrap();
+            drop(report);
+            for end in 0..whole.len() {
+                std::fs::write(&part, &whole[..end]).unwrap();
+                let read = read_report(&part).unwrap();
+                // A number cut short may still be one.
+                let sure = read.len().saturating_sub(1);
+                assert_eq!(read[..sure], rows()[..sure], "{name} {end}");
+            }
+            std::fs::write(&path, "input,output\nno report").unwrap();
+            let message = read_report(&path).unwrap_err().to_string();
+            assert!(
+                message.contains(name) && message.contains("--report"),
+                "{message}"
+            );
+        }
     }
 }

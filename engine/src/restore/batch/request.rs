@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::shard::Shard;
 use super::template::Template;
 use crate::image::Format;
 
@@ -87,6 +88,8 @@ pub struct BatchRequest {
     pub settings: Option<String>,
     /// The only files of the input folders to take, if not all.
     pub only: Option<HashSet<PathBuf>>,
+    /// The only part to plan, if others do the rest.
+    pub shard: Option<Shard>,
 }
 
 /// The request as a whole makes no sense.

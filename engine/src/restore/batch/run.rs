@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::journal::{Journal, Stamp};
+use super::journal::Journal;
 use super::plan::{BatchPlan, Decision, Entry, Item};
 use super::progress::{Clock, Progress};
 use super::report::Row;
@@ -372,7 +372,7 @@ fn sweep(plan: &mut BatchPlan) {
     for (root, mut inner) in folders {
         inner.sort_unstable();
         inner.dedup();
-        if Stamp::of(&root.join(super::JOURNAL)).is_some() {
+        if Journal::is_in(&root) {
             let inner = inner.into_iter().map(Path::to_owned);
             plan.journals.of(&root).sweep(inner);
         }
