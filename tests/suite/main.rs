@@ -5,6 +5,7 @@ mod batch;
 mod batch_region;
 mod bench;
 mod cli;
+mod complaints;
 mod eval;
 mod gradients;
 mod half;

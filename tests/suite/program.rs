@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use crate::models::{picture, save, save_picture, small};
 
-const ARGS: &str = "SERPENT_TEST_ARGS";
+pub const PROGRAM_ARGS: &str = "SERPENT_TEST_ARGS";
 /// How names of journals begin.
 const JOURNALS: &str = ".serpent-journal";
 const MARK: &str = "=== serpent ===";
@@ -14,7 +14,7 @@ const MARK: &str = "=== serpent ===";
 /// Not a test: the program, when this binary is started by [`command`].
 #[test]
 fn program() {
-    let Ok(args) = std::env::var(ARGS) else {
+    let Ok(args) = std::env::var(PROGRAM_ARGS) else {
         return;
     };
     let args: Vec<String> = serde_json::from_str(&args).unwrap();
@@ -34,7 +34,7 @@ pub fn command(args: &[&str]) -> Command {
             "--nocapture",
             "--test-threads=1",
         ])
-        .env(ARGS, serde_json::to_string(args).unwrap());
+        .env(PROGRAM_ARGS, serde_json::to_string(args).unwrap());
     command
 }
 

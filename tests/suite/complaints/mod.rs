@@ -1,0 +1,13 @@
+//! What users of such programs complain about most, each with what is promised instead, and the
+//! page that lists it all: docs/reliability.md.
+
+mod device;
+#[cfg(unix)]
+mod disk;
+mod killed;
+#[cfg(unix)]
+mod names;
+mod page;
+mod settings;
+#[cfg(unix)]
+mod shards;
