@@ -14,6 +14,7 @@ mod compare;
 mod degrade;
 mod devices;
 mod eval;
+mod influence;
 mod models;
 mod models_card;
 mod report;
@@ -89,6 +90,7 @@ enum Command {
     Compare(compare::CompareArgs),
     Train(train::TrainArgs),
     Bench(bench::BenchArgs),
+    Influence(influence::InfluenceArgs),
     Models(models::ModelsArgs),
     Report(report_merge::ReportArgs),
     /// List the devices pictures can be restored on
@@ -132,6 +134,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Compare(args)) => compare::run(args, global)?.into(),
         Some(Command::Train(args)) => return train::run(args, global),
         Some(Command::Bench(args)) => bench::run(args, global)?.into(),
+        Some(Command::Influence(args)) => influence::run(args, global)?.into(),
         Some(Command::Models(args)) => models::run(args, global)?.into(),
         Some(Command::Report(args)) => report_merge::run(args, global)?.into(),
         Some(Command::Devices) => devices::run(global)?.into(),

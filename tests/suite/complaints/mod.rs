@@ -8,6 +8,7 @@ mod killed;
 #[cfg(unix)]
 mod names;
 mod page;
+mod seams;
 mod settings;
 #[cfg(unix)]
 mod shards;

@@ -1,0 +1,132 @@
+//! The model that ships, in tiles and on flat pictures: no seams, no shift of tone.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use serpent_engine::checkpoint::Checkpoint;
+use serpent_engine::image::{Colour, Picture};
+use serpent_engine::restore::{Device, Options, Region, Restorer, influence};
+
+const LEVEL: f32 = 1.0 / 255.0;
+
+fn source(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .join(name)
+}
+
+fn shipped() -> Restorer {
+    let model = Checkpoint::load(&source("models/denoise-base.safetensors")).unwrap();
+    Restorer::new(Arc::new(Device::cpu()), Arc::new(model)).unwrap()
+}
+
+fn restore(restorer: &mut Restorer, picture: &Picture, tile: usize) -> Picture {
+    let options = Options {
+        tile,
+        ..Options::default()
+    };
+    let mut go_on = |_, _| ControlFlow::Continue(());
+    restorer
+        .restore(picture, &options, &mut go_on)
+        .unwrap()
+        .picture
+}
+
+fn rgb(width: usize, height: usize, sample: impl Fn(usize, usize, usize) -> f32) -> Picture {
+    let samples = (0..width * height * 3).map(|i| sample(i / 3 % width, i / 3 / width, i % 3));
+    Picture::new(width, height, Colour::Rgb, samples.collect()).unwrap()
+}
+
+/// A photograph's middle, the noisy one or the clean.
+fn photo(name: &str, width: usize, height: usize) -> Picture {
+    let all = Picture::open(source(name)).unwrap();
+    let region = Region {
+        x: (all.width() - width) / 2,
+        y: (all.height() - height) / 2,
+        width,
+        height,
+    };
+    region.cut(&all).unwrap()
+}
+
+fn worst(a: &Picture, b: &Picture) -> f32 {
+    let pairs = a.samples().iter().zip(b.samples());
+    pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+fn mean(p: &Picture) -> f64 {
+    p.samples().iter().map(|&v| f64::from(v)).sum::<f64>() / p.samples().len() as f64
+}
+
+#[test]
+fn tiles_of_the_shipped_model_stay_by_the_whole_on_gradients_flats_and_photographs() {
+    let mut restorer = shipped();
+    let (width, height) = (336, 240);
+    let ramp = rgb(width, height, |x, y, c| {
+        0.1 + 0.8 * [x as f32 / 336.0, y as f32 / 240.0, 1.0 - x as f32 / 336.0][c]
+    });
+    for (what, picture) in [
+        ("gradient", ramp),
+        ("flat", rgb(width, height, |_, _, c| [0.25, 0.5, 0.7][c])),
+        (
+            "noisy photograph",
+            photo("assets/otters-noisy.png", width, height),
+        ),
+        ("photograph", photo("assets/otters.png", width, height)),
+    ] {
+        let whole = restore(&mut restorer, &picture, 0);
+        let tiled = restore(&mut restorer, &picture, 240);
+        let (off, change) = (worst(&whole, &tiled), worst(&whole, &picture));
+        let shift = (mean(&whole) - mean(&tiled)).abs();
+        println!(
+            "{what}: {:.3} of 255 from the whole, mean {:.4}; the model changes {:.1}",
+            255.0 * off,
+            255.0 * shift,
+            255.0 * change
+        );
+        assert!(off < LEVEL, "{what}: {}", 255.0 * off);
+        assert!(shift < 0.1 * f64::from(LEVEL), "{what}");
+    }
+}
+
+#[test]
+fn a_pixel_reaches_no_further_than_tiles_overlap() {
+    let mut restorer = shipped();
+    let picture = photo("assets/otters-noisy.png", 176, 176);
+    let mut go_on = |_, _| ControlFlow::Continue(());
+    let found = influence(&mut restorer, &picture, &[(89, 87)], &mut go_on).unwrap();
+    println!(
+        "reach {}, {:.3} of 255 from 64 on",
+        found.reach(),
+        255.0 * found.beyond(64)
+    );
+    assert!(found.reach() > 4, "the model looks around: {found:?}");
+    assert!(found.reach() <= 64, "{found:?}");
+}
+
+#[test]
+fn flat_stays_flat_and_no_tone_shifts_with_the_shipped_model() {
+    let mut restorer = shipped();
+    let mut most = (0f32, 0f32);
+    for level in [0, 1, 13, 64, 128, 200, 242, 254, 255] {
+        let level = level as f32 / 255.0;
+        let flat = rgb(72, 56, |_, _, _| level);
+        let done = restore(&mut restorer, &flat, 0);
+        let off = worst(&done, &flat);
+        most = if off > most.0 { (off, level) } else { most };
+    }
+    println!(
+        "flat: at most {:.3} of 255, at level {:.0}",
+        255.0 * most.0,
+        255.0 * most.1
+    );
+    assert!(most.0 < LEVEL, "{most:?}");
+    for name in ["assets/otters.png", "assets/otters-noisy.png"] {
+        let picture = photo(name, 256, 240);
+        let shift = mean(&restore(&mut restorer, &picture, 0)) - mean(&picture);
+        println!("{name}: the mean shifts by {:.4} of 255", 255.0 * shift);
+        assert!(shift.abs() < 0.25 * f64::from(LEVEL), "{name}: {shift}");
+    }
+}
