@@ -13,9 +13,7 @@ pub fn cache_folder() -> Option<PathBuf> {
     match std::env::var_os("SERPENT_CACHE") {
         Some(folder) if folder.is_empty() => None,
         Some(folder) => Some(folder.into()),
-        None => {
-            directories::ProjectDirs::from("", "", "serpent").map(|d| d.cache_dir().to_owned())
-        }
+        None => directories::ProjectDirs::from("", "", "serpent").map(|d| d.cache_dir().to_owned()),
     }
 }
 

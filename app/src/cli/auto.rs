@@ -63,7 +63,8 @@ pub(super) fn run(args: &AutoArgs, global: &Global) -> anyhow::Result<Outcome> {
             model,
             proposal.reason.clone(),
         ]);
-        lines.push(json!({"picture": path.to_string_lossy(), "found": found, "proposal": proposal}));
+        lines
+            .push(json!({"picture": path.to_string_lossy(), "found": found, "proposal": proposal}));
     }
     match global.json {
         true => println!("{}", serde_json::to_string_pretty(&lines)?),

@@ -82,7 +82,8 @@ impl<'a> Teller<'a> {
         if !self.global.json {
             return;
         }
-        let mut line = json!({"input": item.input.to_string_lossy(), "output": item.output.to_string_lossy()});
+        let mut line =
+            json!({"input": item.input.to_string_lossy(), "output": item.output.to_string_lossy()});
         if let (Some(line), Some(more)) = (line.as_object_mut(), more.as_object()) {
             line.extend(more.clone());
         }

@@ -137,7 +137,8 @@ fn mebibytes(bytes: u64) -> String {
 /// One line of JSON for one picture.
 fn line(global: &Global, item: &Item, more: &Value) {
     if global.json {
-        let mut line = json!({"input": item.input.to_string_lossy(), "output": item.output.to_string_lossy()});
+        let mut line =
+            json!({"input": item.input.to_string_lossy(), "output": item.output.to_string_lossy()});
         if let (Some(line), Some(more)) = (line.as_object_mut(), more.as_object()) {
             line.extend(more.clone());
         }

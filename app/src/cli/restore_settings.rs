@@ -154,7 +154,9 @@ impl RestoreArgs {
             ensemble: self.ensemble.unwrap_or(usual.ensemble),
             memory: self.memory.map_or(usual.memory, |mib| mib << 20),
             limits: Limits {
-                max_pixels: self.max_pixels.map_or(usual.limits.max_pixels, |m| m * 1_000_000),
+                max_pixels: self
+                    .max_pixels
+                    .map_or(usual.limits.max_pixels, |m| m * 1_000_000),
             },
         }
     }

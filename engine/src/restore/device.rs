@@ -3,9 +3,9 @@
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 
+use super::opening::Openings;
 use crate::backend::cpu::CpuBackend;
 use crate::backend::wgpu::{DeviceRequest, Rung, WgpuBackend};
-use super::opening::Openings;
 use crate::backend::{Backend, BackendError};
 
 /// What is said about [`Openings::have_crashed`].
@@ -106,7 +106,9 @@ impl Device {
                 Err(BackendError::Refused {
                     device: name.clone(),
                     what: "opening the device".to_owned(),
-                    reason: format!("{CRASHED}; it is tried again the next time, --device cpu does without"),
+                    reason: format!(
+                        "{CRASHED}; it is tried again the next time, --device cpu does without"
+                    ),
                 })
             }
             DeviceChoice::Auto if openings.have_crashed() => {

@@ -100,7 +100,7 @@ fn cancelled_at_random_moments_a_batch_ends_soon_and_leaves_whole_files() {
     let desk = Desk::new();
     const PICTURES: usize = 10;
     for i in 0..PICTURES {
-        save_picture(&picture(96, 90 + i), &desk.at(&format!("in/{i}.png")));
+        save_picture(&picture(64, 60 + i), &desk.at(&format!("in/{i}.png")));
     }
     let model = Arc::new(small(|_| ()));
     let mut rng = ChaCha8Rng::seed_from_u64(11);
@@ -108,7 +108,7 @@ fn cancelled_at_random_moments_a_batch_ends_soon_and_leaves_whole_files() {
     let start = Instant::now();
     batch(&desk, &model, "right", None);
     let whole = start.elapsed();
-    for round in 0..rounds("SERPENT_CANCELS", 16) {
+    for round in 0..rounds("SERPENT_CANCELS", 10) {
         let out = format!("out{round}");
         let after = whole.mul_f64(rng.random_range(0.0..1.0));
         let (done, took) = batch(&desk, &model, &out, Some(after));
