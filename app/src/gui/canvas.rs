@@ -26,6 +26,8 @@ pub struct Canvas {
     visible: Option<Region>,
     settled: bool,
     blank: bool,
+    /// Frames of the window until the warm-up.
+    cold: u8,
     /// Where the pictures are in the window.
     pub rect: Rect,
 }
@@ -40,6 +42,7 @@ impl Canvas {
             visible: None,
             settled: true,
             blank: true,
+            cold: 2,
             rect: Rect::ZERO,
         }
     }
@@ -59,6 +62,17 @@ impl Canvas {
             self.views.remove(0);
         }
         Some(view)
+    }
+
+    /// In the window's second frame, when it is there and most likely nothing moves yet, has the
+    /// driver compile what draws pictures.
+    pub fn warm_up(&mut self) {
+        if self.cold == 1
+            && let Some(gpu) = &self.gpu
+        {
+            gpu.warm_up();
+        }
+        self.cold = self.cold.saturating_sub(1);
     }
 
     /// The window's own device.

@@ -242,6 +242,7 @@ impl Window {
     fn frame(&mut self, ui: &mut Ui) {
         self.input();
         let p = palette(ui);
+        self.canvas.warm_up();
         let gpu = self.canvas.gpu().cloned();
         fill(ui, gpu.as_ref(), ui.ctx().content_rect(), p.panel);
         let bar = Frame::new().inner_margin(Margin::symmetric(14, 0));

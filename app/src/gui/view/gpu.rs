@@ -1,5 +1,7 @@
 //! The pipeline that draws pictures on the window's own device, and the textures it reads.
 
+mod warm_up;
+
 use std::sync::Arc;
 
 use eframe::egui_wgpu::RenderState;
@@ -78,7 +80,7 @@ struct Inner {
     ctx: Context,
     device: wgpu::Device,
     queue: wgpu::Queue,
-    linear_target: bool,
+    target: wgpu::TextureFormat,
     /// For one tile, by [`Filtering`].
     single: [wgpu::RenderPipeline; 3],
     /// For two tiles.
@@ -143,7 +145,7 @@ impl Gpu {
             ctx: ctx.clone(),
             device: device.clone(),
             queue: state.queue.clone(),
-            linear_target: state.target_format.is_srgb(),
+            target: state.target_format,
             single,
             pair,
             filling,
@@ -183,7 +185,7 @@ impl Gpu {
 
     /// Whether the target takes linear colours and encodes them by itself.
     pub(super) fn has_linear_target(&self) -> bool {
-        self.0.linear_target
+        self.0.target.is_srgb()
     }
 
     /// Stands for the second picture where there is none.
@@ -202,7 +204,7 @@ impl Gpu {
 
     pub(super) fn look(&self, look: Look) -> wgpu::BindGroup {
         let look = Look {
-            linear: u32::from(self.0.linear_target),
+            linear: u32::from(self.has_linear_target()),
             ..look
         };
         let descriptor = wgpu::util::BufferInitDescriptor {
