@@ -272,8 +272,16 @@ impl Window {
         let number = self.last_outcome;
         match (picture, self.queue.get_mut(id)) {
             (Ok(picture), Some(entry)) => {
-                let of = entry.outcomes.iter().find(|o| o.id == outcome);
-                let title = of.map_or_else(String::new, |o| o.title.clone());
+                let of = entry.outcomes.iter_mut().find(|o| o.id == outcome);
+                let title = of.as_ref().map_or_else(String::new, |o| o.title.clone());
+                // What it was kept of is whole again, lest the two be the same; the one on screen
+                // stays what it is.
+                if let Some(of) = of.filter(|o| o.strength == strength) {
+                    of.strength = 1.0;
+                    if entry.shown == Some(outcome) {
+                        entry.shown = Some(number);
+                    }
+                }
                 entry.outcomes.push(Outcome {
                     id: number,
                     title: format!("{title}, {:.0} %", strength * 100.0),
