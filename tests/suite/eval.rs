@@ -90,6 +90,62 @@ fn all_tables_are_measured_once_kept_and_written_into_a_page() {
 }
 
 #[test]
+fn classical_methods_are_tuned_on_validation_pictures_and_what_is_missing_is_named() {
+    let desk = Desk::new();
+    save_picture(&picture(48, 40), &desk.at("sets/CBSD68/a.png"));
+    photograph(&desk.at("validation/v.png"), 48, 9);
+    let page = "before\n<!-- classical: written by `serpent eval --all --write` -->\n<!-- end of classical -->\nafter\n";
+    std::fs::write(desk.at("page.md"), page).unwrap();
+    let args = [
+        "eval",
+        "--all",
+        "-m",
+        "small",
+        "--test-sets",
+        "sets",
+        "--validation",
+        "validation",
+        "--results",
+        "results.json",
+        "--write",
+        "page.md",
+        "--device",
+        "cpu",
+        "--json",
+    ];
+    let ran = desk.run(&args);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert!(
+        ran.err.contains("so not measured: BSD100, Classic5"),
+        "{}",
+        ran.err
+    );
+    let results = json(&ran);
+    let all = results["entries"].as_array().unwrap();
+    let classical: Vec<&Value> = all.iter().filter(|e| e["setting"].is_string()).collect();
+    assert_eq!(classical.len(), 2 * 5, "both methods at five blurs");
+    for entry in &classical {
+        assert_eq!(
+            (&entry["task"], &entry["pictures"]),
+            (&"deblur".into(), &1.into())
+        );
+        let of = |key: &str| entry[key].as_f64().unwrap();
+        assert!((10.0..60.0).contains(&of("psnr")), "{entry}");
+    }
+    // A second call finds everything measured.
+    let before = std::fs::read_to_string(desk.at("page.md")).unwrap();
+    let setting = classical[0]["setting"].as_str().unwrap();
+    assert!(before.contains(setting) && before.contains("Richardson–Lucy"));
+    assert!(before.starts_with("before") && before.ends_with("after\n"));
+    let ran = desk.run(&args);
+    assert_eq!((ran.code, json(&ran)), (Some(0), results));
+    // A model that nobody knows.
+    let ran = desk.run(&["eval", "--all", "-m", "nobody", "--test-sets", "sets"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.contains("nobody"), "{}", ran.err);
+}
+
+#[test]
 fn the_mean_of_eight_turns_turns_with_the_picture() {
     let p = picture(44, 36);
     let (width, height) = (p.width(), p.height());

@@ -7,23 +7,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use rayon::prelude::*;
 use serpent_engine::checkpoint::Checkpoint;
-use serpent_engine::classical::{Blur, restore, tune};
 use serpent_engine::files::write_text;
-use serpent_engine::image::{Picture, Rgb32};
-use serpent_engine::metrics::{Point, compare, quality_for_cost};
-use serpent_engine::train::degrade::{Purpose, apply_all, rng};
+use serpent_engine::metrics::{Point, quality_for_cost};
 
 use super::super::common::{Global, Outcome, library};
 use super::EvalArgs;
-use super::bench::{Bench, Way, eight_bits, pictures, untreated};
+use super::bench::{Bench, Way, pictures};
+use super::classical;
 use super::results::{Entry, Measured, Published, Results, models_folder};
-use super::tables::{all, between_markers, limit, markdown};
+use super::tables::{all, fill_in, limit, markdown};
 use super::task::EvalTask;
-
-/// Side of the middle of each validation picture that classical methods are tuned on.
-const TUNED_ON: usize = 256;
 
 /// Options of `--all`.
 #[derive(Debug, clap::Args)]
@@ -42,8 +36,8 @@ pub(super) struct AllArgs {
     validation: Option<PathBuf>,
     /// Measure again what is already measured
     #[arg(long, requires = "all")]
-    again: bool,
-    /// Write the tables into this page, between its markers
+    pub again: bool,
+    /// Write the tables into this page, between its markers: those of the models, of the classical methods, or both
     #[arg(long, value_name = "PAGE")]
     write: Option<PathBuf>,
     /// Draw PSNR against cost at 256 × 256 (CBSD68, σ 25) into this PNG
@@ -80,7 +74,8 @@ pub(super) fn run(args: &EvalArgs, global: &Global) -> anyhow::Result<Outcome> {
     let text = markdown(&results, &published, None);
     if let Some(page) = &options.write {
         let old = std::fs::read_to_string(page).with_context(|| page.display().to_string())?;
-        let new = between_markers(&old, &text).with_context(|| page.display().to_string())?;
+        let new =
+            fill_in(&old, &results, &published).with_context(|| page.display().to_string())?;
         write_text(page, &new).with_context(|| page.display().to_string())?;
     }
     if let Some(plot) = &options.plot {
@@ -142,6 +137,9 @@ fn measure(
     results: &mut Results,
     path: &Path,
 ) -> anyhow::Result<Outcome> {
+    if let (false, Some(left_out)) = (global.quiet, left_out(args, sets)?) {
+        eprintln!("{left_out}");
+    }
     let pieces = pieces(args, sets, results)?;
     let taken = |p: &Piece| args.limit.or(limit(p.entry.task));
     let counts = pieces
@@ -169,8 +167,7 @@ fn measure(
     }
     drop(bench);
     if let Some(validation) = &args.all.validation {
-        classical(args, sets, validation, results)?;
-        results.save(path)?;
+        classical::measure(args, sets, validation, results, path)?;
     }
     Ok(Outcome::Done)
 }
@@ -238,117 +235,60 @@ fn pieces(args: &EvalArgs, sets: &Path, results: &mut Results) -> anyhow::Result
     Ok(pieces)
 }
 
-/// Wiener and Richardson–Lucy with the kernel known, each with the best setting of the validation
-/// pictures at that blur.
-fn classical(
-    args: &EvalArgs,
-    sets: &Path,
-    validation: &Path,
-    results: &mut Results,
-) -> anyhow::Result<()> {
-    let task = EvalTask::Deblur;
-    for table in all().iter().filter(|t| t.task == task) {
-        for &(set, level) in &table.columns {
-            let folder = sets.join(set);
-            let done = results
-                .entries
-                .iter()
-                .any(|e| e.setting.is_some() && e.set == set && e.level == level);
-            if !folder.is_dir() || done && !args.all.again {
-                continue;
-            }
-            let blur = Blur::gaussian(level);
-            let tuning = pairs(validation, None, 1, level, Some(TUNED_ON))?;
-            let tuning: Vec<(Rgb32, Rgb32)> =
-                tuning.into_iter().map(|p| (p.clean, p.blurred)).collect();
-            let tuned = tune(&tuning, &blur);
-            let test = pairs(&folder, args.limit.or(limit(task)), args.seed, level, None)?;
-            for (method, setting) in [
-                ("Wiener filter, kernel known", tuned.wiener.0),
-                ("Richardson–Lucy, kernel known", tuned.richardson_lucy.0),
-            ] {
-                let scores: Vec<(f64, f64)> = test
-                    .par_iter()
-                    .map(|p| {
-                        let out = restore(&p.blurred, &blur, setting);
-                        let quality = compare(&p.clean, &out, task.protocol(level))?;
-                        Ok((quality.psnr, quality.ssim.unwrap_or(0.0)))
-                    })
-                    .collect::<anyhow::Result<_>>()?;
-                let mean = |of: &dyn Fn(usize) -> f64| {
-                    (0..test.len()).map(of).sum::<f64>() / test.len() as f64
-                };
-                results.take(Entry {
-                    method: method.to_owned(),
-                    task,
-                    set: set.to_owned(),
-                    level,
-                    told: false,
-                    ensemble: false,
-                    setting: Some(setting.to_string()),
-                    pictures: test.len(),
-                    input_psnr: mean(&|i| test[i].input_psnr),
-                    psnr: mean(&|i| scores[i].0),
-                    ssim: Some(mean(&|i| scores[i].1)),
-                    device: "CPU".to_owned(),
-                });
+/// What cannot be measured because it is not there: models that have a recipe but no file yet,
+/// test sets, pictures to tune on.
+///
+/// # Errors
+/// The one model that was asked for is not there.
+fn left_out(args: &EvalArgs, sets: &Path) -> anyhow::Result<Option<String>> {
+    let library = library();
+    let there = library.list();
+    let mut lines = Vec::new();
+    match &args.model {
+        Some(name) if there.iter().any(|m| m.name == *name) => {}
+        Some(name) => {
+            library.find(name)?;
+            bail!("{name}: --all takes models by their names in `serpent models`");
+        }
+        None => {
+            let mut missing = recipes()?;
+            missing.retain(|name| !there.iter().any(|m| m.name == *name));
+            if !missing.is_empty() {
+                let names = missing.join(", ");
+                lines.push(format!("not trained yet, so not measured: {names}"));
             }
         }
     }
-    Ok(())
+    let mut wanted: Vec<&str> = all().iter().flat_map(|table| table.sets()).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    wanted.retain(|set| !sets.join(set).is_dir());
+    if !wanted.is_empty() {
+        let (names, folder) = (wanted.join(", "), sets.display());
+        lines.push(format!("not in {folder}, so not measured: {names}"));
+    }
+    if args.all.validation.is_none() {
+        lines.push(
+            "without --validation the classical methods stay as they were measured".to_owned(),
+        );
+    }
+    Ok((!lines.is_empty()).then(|| lines.join("\n")))
 }
 
-/// A clean picture and the blurred one.
-struct Pair {
-    clean: Rgb32,
-    blurred: Rgb32,
-    input_psnr: f64,
-}
-
-fn pairs(
-    folder: &Path,
-    limit: Option<usize>,
-    seed: u64,
-    level: f32,
-    side: Option<usize>,
-) -> anyhow::Result<Vec<Pair>> {
-    let task = EvalTask::Deblur;
-    let paths = pictures(folder, limit)?;
-    paths
-        .into_iter()
-        .enumerate()
-        .map(|(index, path)| {
-            let picture = Picture::open(&path)?;
-            let whole = eight_bits(&picture.to_rgb(), 1)?;
-            let clean = match side {
-                Some(side) => middle(&whole, side)?,
-                None => whole,
-            };
-            let mut random = rng(seed, 0, index as u64, Purpose::Evaluation);
-            let blurred = apply_all(&task.degradations(level), &clean, &mut random)?.image;
-            let seen = picture.with_pixels(&blurred);
-            let input_psnr = match side {
-                Some(_) => 0.0,
-                None => untreated(task, &clean, &seen, level)?,
-            };
-            Ok(Pair {
-                clean,
-                blurred,
-                input_psnr,
-            })
-        })
-        .collect()
-}
-
-/// The middle of a picture, at most `side` pixels a side.
-fn middle(picture: &Rgb32, side: usize) -> anyhow::Result<Rgb32> {
-    let (width, height) = (picture.width().min(side), picture.height().min(side));
-    let (x, y) = (
-        (picture.width() - width) / 2,
-        (picture.height() - height) / 2,
-    );
-    let rows = picture.samples().chunks_exact(picture.width() * 3);
-    let rows = rows.skip(y).take(height);
-    let samples = rows.flat_map(|row| &row[x * 3..(x + width) * 3]).copied();
-    Ok(Rgb32::new(width, height, samples.collect())?)
+/// Names of the models that ship, by their recipes.
+fn recipes() -> anyhow::Result<Vec<String>> {
+    let folder = models_folder().join("recipes");
+    // A program that was installed has none beside it.
+    let Ok(files) = std::fs::read_dir(&folder) else {
+        return Ok(Vec::new());
+    };
+    let mut names = Vec::new();
+    for file in files {
+        let path = file.with_context(|| folder.display().to_string())?.path();
+        if path.extension().is_some_and(|e| e == "toml") {
+            names.extend(path.file_stem().map(|s| s.to_string_lossy().into_owned()));
+        }
+    }
+    names.sort();
+    Ok(names)
 }

@@ -7,6 +7,7 @@
 
 mod all;
 mod bench;
+mod classical;
 pub(crate) mod results;
 pub(crate) mod tables;
 pub(crate) mod task;

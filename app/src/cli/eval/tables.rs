@@ -256,21 +256,111 @@ fn sources(results: &Results, published: &Published, only: Option<&str>) -> Stri
     text + "."
 }
 
-/// Where generated text begins in a page.
-const BEGIN: &str = "<!-- results: written by `serpent eval --all --write` -->";
-/// Where it ends.
-const END: &str = "<!-- end of results -->";
+/// What classical methods reach by the amount of blur, with the setting that was best on the
+/// validation pictures; none until they are measured.
+pub(crate) fn classical(results: &Results) -> Option<String> {
+    let table = all().into_iter().find(|t| t.task == EvalTask::Deblur)?;
+    let mine: Vec<&Entry> = results
+        .entries
+        .iter()
+        .filter(|e| e.task == EvalTask::Deblur && e.setting.is_some())
+        .collect();
+    let first = mine.first()?;
+    let at = |method: Option<&str>, (set, level): (&str, f32)| {
+        let mut all = mine.iter();
+        all.find(|e| {
+            (e.set.as_str(), e.level) == (set, level) && method.is_none_or(|m| e.method == m)
+        })
+        .copied()
+    };
+    let columns = &table.columns;
+    let cells = |name: &str, of: &dyn Fn((&str, f32)) -> String| {
+        let mut cells = vec![name.to_owned()];
+        cells.extend(columns.iter().map(|&c| of(c)));
+        row(&cells)
+    };
+    let mut lines = vec![
+        cells("", &|c| table.heading(c)),
+        row(&vec!["---".to_owned(); columns.len() + 1]),
+        cells(table.task.untreated(), &|c| {
+            db(at(None, c).map(|e| e.input_psnr))
+        }),
+    ];
+    let mut methods: Vec<&str> = Vec::new();
+    for entry in &mine {
+        if !methods.contains(&entry.method.as_str()) {
+            methods.push(&entry.method);
+        }
+    }
+    for method in methods {
+        lines.push(cells(method, &|c| db(at(Some(method), c).map(|e| e.psnr))));
+        lines.push(cells("its setting", &|c| {
+            let entry = at(Some(method), c);
+            entry.and_then(|e| e.setting.clone()).unwrap_or_default()
+        }));
+    }
+    Some(format!(
+        "PSNR in dB over RGB, mean of {} pictures.\n\n{}",
+        first.pictures,
+        lines.join("\n")
+    ))
+}
 
-/// A page with `text` between its markers.
-pub(crate) fn between_markers(page: &str, text: &str) -> anyhow::Result<String> {
-    let lost = || anyhow::anyhow!("there are no lines {BEGIN} and {END} to write between");
-    let begin = page.find(BEGIN).ok_or_else(lost)? + BEGIN.len();
-    let end = begin + page[begin..].find(END).ok_or_else(lost)?;
+/// Where generated text begins and ends in a page.
+pub(crate) type Markers = [&'static str; 2];
+
+/// The tables of the models.
+const RESULTS: Markers = [
+    "<!-- results: written by `serpent eval --all --write` -->",
+    "<!-- end of results -->",
+];
+
+/// The table of the classical methods.
+const CLASSICAL: Markers = [
+    "<!-- classical: written by `serpent eval --all --write` -->",
+    "<!-- end of classical -->",
+];
+
+/// A page with the tables between its markers.
+///
+/// # Errors
+/// There are no markers, or one without its end.
+pub(crate) fn fill_in(
+    page: &str,
+    results: &Results,
+    published: &Published,
+) -> anyhow::Result<String> {
+    let mut page = page.to_owned();
+    let mut any = false;
+    for markers in [RESULTS, CLASSICAL] {
+        if page.contains(markers[0]) {
+            let text = match markers {
+                RESULTS => markdown(results, published, None),
+                _ => classical(results).unwrap_or_default(),
+            };
+            page = between(&page, markers, &text)?;
+            any = true;
+        }
+    }
+    anyhow::ensure!(
+        any,
+        "there is no line {} or {} to write after",
+        RESULTS[0],
+        CLASSICAL[0]
+    );
+    Ok(page)
+}
+
+/// A page with `text` between these markers.
+pub(crate) fn between(page: &str, [begin, end]: Markers, text: &str) -> anyhow::Result<String> {
+    let lost = || anyhow::anyhow!("there are no lines {begin} and {end} to write between");
+    let from = page.find(begin).ok_or_else(lost)? + begin.len();
+    let to = from + page[from..].find(end).ok_or_else(lost)?;
     Ok(format!(
         "{}\n\n{}\n\n{}",
-        &page[..begin],
+        &page[..from],
         text.trim(),
-        &page[end..]
+        &page[to..]
     ))
 }
 
@@ -286,14 +376,56 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_shows_what_was_measured() {
+    fn the_pages_show_what_was_measured() {
         let (results, published) = saved();
-        let page = std::fs::read_to_string(models_folder().join("../README.md")).unwrap();
-        let expected = between_markers(&page, &markdown(&results, &published, None)).unwrap();
-        assert!(
-            page == expected,
-            "README.md is not what models/results.json gives; run `serpent eval --tables --write README.md`"
+        for name in ["README.md", "docs/models.md"] {
+            let path = models_folder().join("..").join(name);
+            let page = std::fs::read_to_string(path).unwrap();
+            let expected = fill_in(&page, &results, &published).unwrap();
+            assert!(
+                page == expected,
+                "{name} is not what models/results.json gives; run `serpent eval --tables --write {name}`"
+            );
+        }
+    }
+
+    #[test]
+    fn classical_methods_stand_there_by_blur_with_their_settings() {
+        let entry = |method: &str, level: f32, psnr: f64, setting: &str| Entry {
+            method: method.to_owned(),
+            task: EvalTask::Deblur,
+            set: "CBSD68".to_owned(),
+            level,
+            told: false,
+            ensemble: false,
+            setting: Some(setting.to_owned()),
+            pictures: 20,
+            input_psnr: 21.0,
+            psnr,
+            ssim: None,
+            device: "CPU".to_owned(),
+        };
+        let results = Results {
+            entries: vec![
+                entry("W", 1.0, 26.5, "k"),
+                entry("R", 1.0, 25.5, "4 iterations"),
+                entry("W", 2.0, 24.5, "l"),
+            ],
+            ..Results::default()
+        };
+        let text = classical(&results).unwrap();
+        let rows: Vec<&str> = text.lines().filter(|l| l.starts_with('|')).collect();
+        assert_eq!(
+            rows[2..],
+            [
+                "| blurred | 21.00 |  | 21.00 |  |  |",
+                "| W | 26.50 |  | 24.50 |  |  |",
+                "| its setting | k |  | l |  |  |",
+                "| R | 25.50 |  |  |  |  |",
+                "| its setting | 4 iterations |  |  |  |  |",
+            ]
         );
+        assert!(classical(&Results::default()).is_none());
     }
 
     #[test]
@@ -366,10 +498,14 @@ mod tests {
 
     #[test]
     fn only_what_is_between_the_markers_changes() {
-        let page = format!("before\n{BEGIN}\nold\n{END}\nafter\n");
-        let new = between_markers(&page, "new\n").unwrap();
-        assert_eq!(new, format!("before\n{BEGIN}\n\nnew\n\n{END}\nafter\n"));
-        assert_eq!(between_markers(&new, "new").unwrap(), new);
-        assert!(between_markers("nothing", "new").is_err());
+        let [begin, end] = CLASSICAL;
+        let page = format!("before\n{begin}\nold\n{end}\nafter\n");
+        let new = between(&page, CLASSICAL, "new\n").unwrap();
+        assert_eq!(new, format!("before\n{begin}\n\nnew\n\n{end}\nafter\n"));
+        assert_eq!(between(&new, CLASSICAL, "new").unwrap(), new);
+        assert!(between("nothing", RESULTS, "new").is_err());
+        let (results, published) = (Results::default(), Published::default());
+        assert!(fill_in("nothing", &results, &published).is_err());
+        assert!(fill_in(begin, &results, &published).is_err());
     }
 }
