@@ -13,8 +13,7 @@ impl Gpu {
     ///
     /// Some drivers compile a shader when something is first drawn with it, software Vulkan also
     /// for every kind of texture (widths that are powers of two and others). The first picture
-    /// would wait for that, for some 60 ms on a processor. Nothing here waits: the commands are
-    /// only handed over.
+    /// would wait for that. Nothing here waits: the commands are only handed over.
     pub fn warm_up(&self) {
         let inner = &self.0;
         let target = inner.device.create_texture(&wgpu::TextureDescriptor {
