@@ -4,6 +4,7 @@
 //! 0 all done, 1 the command makes no sense, 2 some files failed, 130 interrupted.
 
 mod auto;
+mod auto_confusion;
 mod batch;
 mod bench;
 mod bench_markdown;
