@@ -73,12 +73,14 @@ struct Desk {
     turn: usize,
 }
 
-const FORMATS: [Format; 5] = [
+const FORMATS: [Format; 7] = [
     Format::Png,
     Format::Jpeg,
     Format::WebP,
     Format::Tiff,
     Format::Bmp,
+    Format::Exr,
+    Format::Hdr,
 ];
 
 impl Desk {

@@ -25,7 +25,7 @@ pub(super) struct BatchArgs {
     /// Names of outputs without extension, from {name}, {parent} (the folder's name), {model}, {scale}, {strength} (in percent) and {n} (number in the batch); a slash makes a folder [default: {name}; with --beside {name}-{model}]
     #[arg(long, value_name = "TEMPLATE")]
     pub template: Option<Template>,
-    /// Format to write: png, jpg, webp, tif or bmp [default: as the name says, else as the input]
+    /// Format to write: png, jpg, webp, tif, bmp, exr or hdr [default: as the name says, else as the input]
     #[arg(short, long, value_parser = format, value_name = "FORMAT")]
     pub format: Option<Format>,
     /// Quality of JPEG files, 1 to 100 [default: 95]
@@ -51,7 +51,7 @@ pub(super) struct BatchArgs {
 fn format(text: &str) -> Result<Format, String> {
     Format::from_extension(text.trim_start_matches('.'))
         .filter(|f| f.can_write())
-        .ok_or_else(|| "give png, jpg, webp, tif or bmp".to_owned())
+        .ok_or_else(|| "give png, jpg, webp, tif, bmp, exr or hdr".to_owned())
 }
 
 impl BatchArgs {

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use serpent_engine::priority;
 
 /// Extensions that dialogs offer and folders are searched for.
-pub const EXTENSIONS: [&str; 9] = [
-    "png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp", "gif", "jfif",
+pub const EXTENSIONS: [&str; 12] = [
+    "png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp", "gif", "jfif", "exr", "hdr", "jxl",
 ];
 
 /// What the user is asked for.

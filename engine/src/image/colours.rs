@@ -6,7 +6,8 @@
 //! and what this loses is kept beside it: of a sample `s`, the residue `s − back(clip(there(s)))`.
 //! It is added to what the network's result becomes in the picture's own colours. Where the
 //! network changes nothing, the sample is therefore what it was, whatever the profile; a colour
-//! beyond sRGB stays as far beyond.
+//! beyond sRGB stays as far beyond. So does light brighter than white in pictures that count
+//! light.
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use moxcms::{ColorProfile, DataColorSpace, Layout, TransformExecutor, TransformO
 use rayon::prelude::*;
 
 use super::resize::{Factor, bicubic};
-use super::{Colour, Picture, Rgb32};
+use super::{BitDepth, Colour, Light, Picture, Rgb32};
 
 /// Steps along each axis of the colours tried when asking what a profile does.
 const STEPS: usize = 9;
@@ -22,14 +23,17 @@ const STEPS: usize = 9;
 /// Samples converted at a time; divisible by three.
 const CHUNK: usize = 3 << 14;
 
-/// A difference that 8 bits do not show.
-const UNSEEN: f32 = 0.5 / 255.0;
+/// A difference that profiles of sRGB itself make: where a channel is zero, the rounding of their
+/// matrices alone makes two thirds of a step of 8 bits.
+const UNSEEN: f32 = 1.0 / 255.0;
 
 type Executor = Arc<dyn TransformExecutor<f32> + Send + Sync>;
 
 /// How a picture's samples become sRGB, and sRGB the picture's.
 #[derive(Clone, Default)]
 pub struct ColourTransform {
+    /// Whether the samples count light.
+    linear: bool,
     profile: Option<Profile>,
     problem: Option<String>,
 }
@@ -46,20 +50,26 @@ struct Profile {
 
 impl ColourTransform {
     /// Reads the picture's profile. Without one the samples are sRGB already; so are they taken
-    /// to be when the profile says so within half a step of 8 bits, or cannot be used, which
+    /// to be when the profile says so within a step of 8 bits, or cannot be used, which
     /// [`ColourTransform::problem`] tells.
     pub fn of(picture: &Picture) -> Self {
+        if picture.light() == Light::Linear {
+            return Self {
+                linear: true,
+                ..Self::default()
+            };
+        }
         let Some(profile) = &picture.metadata().icc else {
             return Self::default();
         };
         match Profile::read(profile, picture.colour()) {
             Ok(profile) => Self {
                 profile: profile.says_something().then_some(profile),
-                problem: None,
+                ..Self::default()
             },
             Err(problem) => Self {
-                profile: None,
                 problem: Some(format!("the colour profile cannot be used ({problem})")),
+                ..Self::default()
             },
         }
     }
@@ -70,11 +80,11 @@ impl ColourTransform {
         let transform = Self::of(picture);
         match &transform.profile {
             Some(profile) if profile.back.is_none() => Self {
-                profile: None,
                 problem: Some(
                     "the colour profile cannot be used (it does not tell how to make its colours)"
                         .to_owned(),
                 ),
+                ..Self::default()
             },
             _ => transform,
         }
@@ -87,20 +97,24 @@ impl ColourTransform {
 
     /// Whether the picture's samples are taken for sRGB.
     pub fn is_srgb(&self) -> bool {
-        self.profile.is_none()
+        self.profile.is_none() && !self.linear
     }
 
     /// Converts the picture's own colours to sRGB in place: interleaved, three a pixel, of grey
     /// pictures the sample three times. Colours that sRGB does not hold are clipped.
     pub fn to_srgb(&self, rgb: &mut [f32]) {
-        if let Some(profile) = &self.profile {
+        if self.linear {
+            in_chunks(rgb, |chunk| chunk.iter_mut().for_each(|v| *v = encode(*v)));
+        } else if let Some(profile) = &self.profile {
             in_chunks(rgb, |chunk| profile.convert(&profile.there, chunk));
         }
     }
 
     /// The way back; where there is none the colours stay.
     fn leave_srgb(&self, rgb: &mut [f32]) {
-        if let Some((profile, back)) = self.profile.as_ref().zip(self.back()) {
+        if self.linear {
+            to_light(rgb);
+        } else if let Some((profile, back)) = self.profile.as_ref().zip(self.back()) {
             in_chunks(rgb, |chunk| profile.convert(back, chunk));
         }
     }
@@ -130,7 +144,7 @@ impl ColourTransform {
     }
 
     fn own_colours(&self, picture: &Picture, result: Rgb32) -> Rgb32 {
-        if self.back().is_none() {
+        if self.back().is_none() && !self.linear {
             return result;
         }
         let (width, height) = (picture.width(), picture.height());
@@ -148,13 +162,39 @@ impl ColourTransform {
         let mut own = result;
         self.leave_srgb(own.samples_mut());
         // Results of no whole factor have no residue; there are none.
+        let most = match picture.depth() {
+            BitDepth::Float => f32::INFINITY,
+            _ => 1.0,
+        };
+        let least = if most > 1.0 { f32::NEG_INFINITY } else { 0.0 };
         if residue.len() == own.samples().len() {
             for (sample, more) in own.samples_mut().iter_mut().zip(&residue) {
-                *sample = (*sample + more).clamp(0.0, 1.0);
+                *sample = (*sample + more).clamp(least, most);
             }
         }
         own
     }
+}
+
+/// sRGB's curve (IEC 61966-2-1) from light to steps for a display, clipped to [0, 1].
+fn encode(light: f32) -> f32 {
+    let light = light.clamp(0.0, 1.0);
+    match light {
+        ..0.003_130_8 => 12.92 * light,
+        _ => 1.055 * light.powf(1.0 / 2.4) - 0.055,
+    }
+}
+
+/// From sRGB to light.
+pub(super) fn to_light(rgb: &mut [f32]) {
+    in_chunks(rgb, |chunk| {
+        for v in chunk {
+            *v = match *v {
+                ..0.040_45 => *v / 12.92,
+                _ => ((*v + 0.055) / 1.055).powf(2.4),
+            };
+        }
+    });
 }
 
 /// Works on all cores; the parts hold whole pixels.

@@ -1,11 +1,15 @@
 //! From a file to a [`Picture`].
 
-use super::containers::tiff::read_exif;
-use super::{BitDepth, Colour, Format, ImageError, Metadata, Picture};
+use super::cmyk::{self, InkDecoder};
+use super::containers::light::divide_by_opacity;
+use super::containers::tiff::{Peek, Unusual, UnusualDecoder, peek};
+use super::{BitDepth, Colour, Format, ImageError, Light, Metadata, Picture};
 use super::{exif, jpeg_end, xmp};
 use ::image::codecs::tiff::TiffDecoder;
 use ::image::metadata::Orientation;
 use ::image::{DynamicImage, ImageDecoder, ImageReader};
+use jxl_oxide::integration::JxlDecoder;
+use jxl_oxide::{AuxBoxData, JxlImage};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -44,8 +48,9 @@ impl Picture {
     ///
     /// The format is found from the content, not the name. The EXIF orientation
     /// is applied to the pixels and reset in the carried block. Palettes become
-    /// colour, CMYK becomes RGB (its profile is then dropped), of an animation
-    /// the first frame is taken, floating-point samples are clipped to [0, 1].
+    /// colour, CMYK becomes RGB (in a JPEG by its profile, which is then dropped),
+    /// of an animation the first frame is taken. Floating-point samples count light
+    /// unless a profile says otherwise. JPEG XL always has a profile.
     ///
     /// # Errors
     /// Any [`ImageError`] but [`ImageError::Encode`] and [`ImageError::Samples`].
@@ -63,7 +68,8 @@ impl Picture {
         guarded(path, || match format {
             Format::Jpeg => {
                 let bytes = read_all(path, file)?;
-                let decoded = decode(path, Cursor::new(&bytes), format, limits);
+                let reader = Cursor::new(&bytes);
+                let decoded = decode(path, reader, Some(&bytes), format, limits);
                 match decoded {
                     Err(e @ (ImageError::TooLarge { .. } | ImageError::Unsupported { .. })) => {
                         Err(e)
@@ -77,7 +83,7 @@ impl Picture {
             }
             Format::WebP => {
                 let bytes = read_all(path, file)?;
-                let decoded = decode(path, Cursor::new(&bytes), format, limits);
+                let decoded = decode(path, Cursor::new(&bytes), None, format, limits);
                 decoded.map_err(|e| match e {
                     ImageError::Decode { path, reason } if riff_is_cut(&bytes) => {
                         ImageError::Truncated { path, reason }
@@ -85,7 +91,19 @@ impl Picture {
                     other => other,
                 })
             }
-            _ => decode(path, BufReader::new(file), format, limits),
+            Format::Jxl => {
+                let bytes = read_all(path, file)?;
+                let decoded = decode(path, Cursor::new(&bytes), None, format, limits)?;
+                // The decoder makes do with the part of a frame that there is.
+                match JxlImage::builder().read(&bytes[..]) {
+                    Ok(image) if image.is_loading_done() => Ok(decoded.with_boxes(&image)),
+                    _ => Err(ImageError::Truncated {
+                        path: path.to_owned(),
+                        reason: "its last frame is not whole".into(),
+                    }),
+                }
+            }
+            _ => decode(path, BufReader::new(file), None, format, limits),
         })
     }
 
@@ -98,16 +116,17 @@ impl Picture {
         let path = path.as_ref();
         let (file, format) = sniff(path)?;
         guarded(path, || {
-            let mut decoder = decoder(
-                path,
-                BufReader::new(file),
-                format,
-                &Limits {
-                    max_pixels: u64::MAX,
-                },
-            )?;
+            let mut reader = BufReader::new(file);
+            let known = looked_into(path, &mut reader, format)?;
+            let limits = Limits {
+                max_pixels: u64::MAX,
+            };
+            let mut decoder = decoder(path, reader, format, known.unusual, &limits)?;
             let (width, height) = decoder.dimensions();
-            let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+            let orientation = match format {
+                Format::Jxl => Orientation::NoTransforms,
+                _ => decoder.orientation().unwrap_or(Orientation::NoTransforms),
+            };
             let (width, height) = if turns(orientation) {
                 (height, width)
             } else {
@@ -168,6 +187,11 @@ fn sniff(path: &Path) -> Result<(File, Format), ImageError> {
     if let Some(name) = foreign(&head) {
         return Err(unsupported(name));
     }
+    // The bare codestream, or the container (ISO/IEC 18181-2).
+    let jxl: [&[u8]; 2] = [&[0xFF, 0x0A], b"\0\0\0\x0CJXL "];
+    if jxl.iter().any(|magic| head.starts_with(magic)) {
+        return Ok((file, Format::Jxl));
+    }
     let Ok(guess) = ::image::guess_format(&head) else {
         let text = std::str::from_utf8(&head[..head.len().min(32)])
             .is_ok_and(|s| s.chars().all(|c| !c.is_control() || c.is_whitespace()));
@@ -203,10 +227,6 @@ fn foreign(head: &[u8]) -> Option<&'static str> {
     if head.get(4..8) == Some(b"ftyp") {
         return Some("HEIF or AVIF");
     }
-    let jxl: [&[u8]; 2] = [&[0xFF, 0x0A], b"\0\0\0\x0CJXL "];
-    if jxl.iter().any(|magic| head.starts_with(magic)) {
-        return Some("JPEG XL");
-    }
     head.starts_with(b"8BPS").then_some("Photoshop")
 }
 
@@ -220,19 +240,43 @@ fn is_raw_name(path: &Path) -> bool {
         .is_some_and(|e| RAW.iter().any(|r| r.eq_ignore_ascii_case(e)))
 }
 
+/// What only TIFF's own reader says.
+fn looked_into<R: BufRead + Seek>(
+    path: &Path,
+    reader: &mut R,
+    format: Format,
+) -> Result<Peek, ImageError> {
+    if format != Format::Tiff {
+        return Ok(Peek::default());
+    }
+    let found = peek(&mut *reader);
+    let back = reader.rewind();
+    back.map_err(|e| ImageError::io(path, "read the file", e))?;
+    Ok(found)
+}
+
 fn decoder<'a, R: BufRead + Seek + 'a>(
     path: &Path,
     reader: R,
     format: Format,
+    unusual: Option<Unusual>,
     limits: &Limits,
 ) -> Result<Box<dyn ImageDecoder + 'a>, ImageError> {
     let in_words = |e| ImageError::from_decoder(path, e);
+    if let Some(kind) = unusual {
+        let most = limits.max_pixels.saturating_mul(16);
+        let decoder = UnusualDecoder::new(reader, kind, most).map_err(in_words)?;
+        return Ok(Box::new(decoder));
+    }
     if format == Format::Tiff {
         // Once limits are set, this decoder refuses a profile that is large
         // beside the picture; its own limits are sound for the metadata.
         return Ok(Box::new(TiffDecoder::new(reader).map_err(in_words)?));
     }
-    let mut reader = ImageReader::with_format(reader, format.to_library());
+    let Some(library) = format.to_library() else {
+        return Ok(Box::new(JxlDecoder::new(reader).map_err(in_words)?));
+    };
+    let mut reader = ImageReader::with_format(reader, library);
     reader.limits(memory_limits(limits));
     Ok(Box::new(reader.into_decoder().map_err(in_words)?))
 }
@@ -252,16 +296,16 @@ fn memory_limits(limits: &Limits) -> ::image::Limits {
 fn decode<'a, R: BufRead + Seek + 'a>(
     path: &Path,
     mut reader: R,
+    bytes: Option<&'a [u8]>,
     format: Format,
     limits: &Limits,
 ) -> Result<Picture, ImageError> {
-    let mut tiff_exif = None;
-    if format == Format::Tiff {
-        tiff_exif = read_exif(&mut reader);
-        let back = reader.rewind();
-        back.map_err(|e| ImageError::io(path, "read the file", e))?;
+    let known = looked_into(path, &mut reader, format)?;
+    let mut decoder = decoder(path, reader, format, known.unusual, limits)?;
+    if let Some(bytes) = bytes.filter(|b| format == Format::Jpeg && cmyk::is_in_inks(b)) {
+        let usual = decoder;
+        decoder = Box::new(InkDecoder { usual, bytes });
     }
-    let mut decoder = decoder(path, reader, format, limits)?;
     let (width, height) = decoder.dimensions();
     if u64::from(width) * u64::from(height) > limits.max_pixels {
         return Err(ImageError::too_large(
@@ -284,7 +328,7 @@ fn decode<'a, R: BufRead + Seek + 'a>(
             .flatten()
             .filter(|b| !b.is_empty())
             .map(exif::strip_prefix)
-            .or(tiff_exif),
+            .or(known.exif),
         xmp: decoder
             .xmp_metadata()
             .ok()
@@ -297,16 +341,31 @@ fn decode<'a, R: BufRead + Seek + 'a>(
     {
         *packet = xmp::upright(packet);
     }
-    let orientation = turned
-        .or_else(|| decoder.orientation().ok())
-        .unwrap_or(Orientation::NoTransforms);
+    let orientation = match format {
+        // The codestream says how it lies, and its decoder has turned it.
+        Format::Jxl => Orientation::NoTransforms,
+        _ => turned
+            .or_else(|| decoder.orientation().ok())
+            .unwrap_or(Orientation::NoTransforms),
+    };
     decoder
         .set_limits(memory_limits(limits))
         .map_err(|e| ImageError::from_decoder(path, e))?;
     let mut image =
         DynamicImage::from_decoder(decoder).map_err(|e| ImageError::from_decoder(path, e))?;
     image.apply_orientation(orientation);
+    if (format == Format::Exr || known.multiplied)
+        && let DynamicImage::ImageRgba32F(image) = &mut image
+    {
+        divide_by_opacity(image);
+    }
     let mut picture = from_library(path, image)?;
+    if known.multiplied && picture.depth != BitDepth::Float {
+        picture.divide_by_opacity();
+    }
+    if known.unusual == Some(Unusual::Float(1)) {
+        picture = picture.one_of_three();
+    }
     if format == Format::Gif
         && picture
             .alpha
@@ -318,18 +377,61 @@ fn decode<'a, R: BufRead + Seek + 'a>(
     if metadata.icc.as_deref().and_then(|p| p.get(16..20)) == Some(b"CMYK") {
         metadata.icc = None;
     }
+    if picture.depth == BitDepth::Float && metadata.icc.is_none() {
+        picture.light = Light::Linear;
+    }
     picture.metadata = metadata;
     Ok(picture)
 }
 
+impl Picture {
+    /// With what stands in a JPEG XL file's own boxes, which its decoder reads too late to tell.
+    fn with_boxes(mut self, image: &JxlImage) -> Self {
+        let boxes = image.aux_boxes();
+        if let Ok(AuxBoxData::Data(block)) = boxes.first_exif() {
+            self.metadata.exif = Some(exif::strip_prefix(block.payload().to_vec()));
+            exif::take_orientation(&mut self.metadata);
+        }
+        if let AuxBoxData::Data(packet) = boxes.first_xml() {
+            self.metadata.xmp = Some(xmp::upright(packet));
+        }
+        self
+    }
+
+    /// Takes the opacity out of colours that it is multiplied into.
+    fn divide_by_opacity(&mut self) {
+        let channels = self.colour.channels();
+        let pixels = self.samples.chunks_exact_mut(channels);
+        for (pixel, &a) in pixels.zip(self.alpha.iter().flatten()) {
+            if a > 0.0 {
+                pixel.iter_mut().for_each(|v| *v = (*v / a).min(1.0));
+            }
+        }
+    }
+
+    /// The grey that was given as three samples alike.
+    fn one_of_three(mut self) -> Self {
+        self.samples = self.samples.into_iter().step_by(3).collect();
+        self.colour = Colour::Grey;
+        self
+    }
+}
+
 fn from_library(path: &Path, image: DynamicImage) -> Result<Picture, ImageError> {
-    use BitDepth::{Eight, Sixteen};
+    use BitDepth::{Eight, Float, Sixteen};
     use Colour::{Grey, Rgb};
     use DynamicImage as D;
     let (width, height) = (image.width() as usize, image.height() as usize);
     let byte = |v: u8| f32::from(v) / 255.0;
     let word = |v: u16| f32::from(v) / 65535.0;
-    let float = |v: f32| if v.is_nan() { 0.0 } else { v.clamp(0.0, 1.0) };
+    // Light has no bound, but sums of a few samples must stay numbers.
+    let float = |v: f32| {
+        if v.is_nan() {
+            0.0
+        } else {
+            v.clamp(-1e30, 1e30)
+        }
+    };
     let (colour, depth, (samples, alpha)) = match image {
         D::ImageLuma8(i) => (Grey, Eight, split(i.as_raw(), 1, false, byte)),
         D::ImageLumaA8(i) => (Grey, Eight, split(i.as_raw(), 1, true, byte)),
@@ -339,8 +441,8 @@ fn from_library(path: &Path, image: DynamicImage) -> Result<Picture, ImageError>
         D::ImageLumaA16(i) => (Grey, Sixteen, split(i.as_raw(), 1, true, word)),
         D::ImageRgb16(i) => (Rgb, Sixteen, split(i.as_raw(), 3, false, word)),
         D::ImageRgba16(i) => (Rgb, Sixteen, split(i.as_raw(), 3, true, word)),
-        D::ImageRgb32F(i) => (Rgb, Sixteen, split(i.as_raw(), 3, false, float)),
-        D::ImageRgba32F(i) => (Rgb, Sixteen, split(i.as_raw(), 3, true, float)),
+        D::ImageRgb32F(i) => (Rgb, Float, split(i.as_raw(), 3, false, float)),
+        D::ImageRgba32F(i) => (Rgb, Float, split(i.as_raw(), 3, true, float)),
         other => {
             return Err(ImageError::Unsupported {
                 path: path.to_owned(),
@@ -356,6 +458,7 @@ fn from_library(path: &Path, image: DynamicImage) -> Result<Picture, ImageError>
         samples,
         alpha,
         depth,
+        light: Light::Display,
         metadata: Metadata::default(),
     })
 }

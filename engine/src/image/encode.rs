@@ -1,8 +1,9 @@
 //! From a [`Picture`] to a file that is either whole or not there.
 
+use super::colours::to_light;
 use super::containers::{self, Layout, Pixels, Samples, Tags};
 use super::rgb::{to_u8, to_u16};
-use super::{BitDepth, Colour, ColourTransform, Format, ImageError, Metadata, Picture};
+use super::{BitDepth, Colour, ColourTransform, Format, ImageError, Light, Metadata, Picture};
 use super::{exif, xmp};
 use crate::files::write_whole_or;
 use std::borrow::Cow;
@@ -39,8 +40,11 @@ impl Picture {
     /// written. An existing file is replaced and keeps its permissions.
     ///
     /// Samples are clipped to [0, 1] and rounded to the picture's depth where
-    /// the format has it (PNG, TIFF), else to 8 bits. JPEG has no alpha: the
-    /// picture is laid on white. Profile, EXIF and XMP are written where the format
+    /// the format has it (PNG, TIFF), else to 8 bits; floating point stays in TIFF,
+    /// OpenEXR and Radiance HDR and becomes 16 bits in PNG. These three hold light,
+    /// and display steps are turned into it; the others hold display steps, and light
+    /// is turned into them, cut off at white. JPEG and HDR have no alpha: the picture
+    /// is laid on white. Profile, EXIF and XMP are written where the format
     /// holds them (not BMP; JPEG up to 64 KiB of each); the sizes in them are set and
     /// their previews, now out of date, are left out. Where the profile cannot be
     /// written the colours are converted to sRGB, which files without a profile are
@@ -93,6 +97,15 @@ impl Picture {
         mut writer: W,
     ) -> ::image::ImageResult<()> {
         let layout = self.layout(format);
+        // What a file counts is known by its kind alone, where no profile says it.
+        let told = format == Format::Tiff && self.metadata.icc.is_some();
+        let light = format.holds_light(layout.depth) && !told;
+        if light && self.light == Light::Display {
+            return self.in_light().encode(format, options, writer);
+        }
+        if !light && self.light == Light::Linear {
+            return self.in_srgb().encode(format, options, writer);
+        }
         let unfit = |p: &Vec<u8>| !format.holds_profile(p) || !fits(p, layout.colour);
         if self.metadata.icc.as_ref().is_some_and(unfit) {
             return self.in_srgb().encode(format, options, writer);
@@ -107,7 +120,9 @@ impl Picture {
             }
             Format::WebP => containers::webp::write(&pixels, &tags, writer),
             Format::Tiff => containers::tiff::write(&pixels, &tags, writer),
-            Format::Bmp | Format::Gif => containers::bmp(&pixels, &mut writer),
+            Format::Exr => containers::light::exr(&pixels, writer),
+            Format::Hdr => containers::light::hdr(&pixels, writer),
+            Format::Bmp | Format::Gif | Format::Jxl => containers::bmp(&pixels, &mut writer),
         }
     }
 
@@ -143,21 +158,32 @@ impl Picture {
             false => self.with_pixels(&colours.seen(self)),
         };
         picture.metadata.icc = None;
+        picture.light = Light::Display;
+        picture
+    }
+
+    /// The picture's light, without a profile.
+    fn in_light(&self) -> Self {
+        let mut rgb = ColourTransform::of(self).seen(self);
+        to_light(rgb.samples_mut());
+        let mut picture = self.with_pixels(&rgb);
+        picture.metadata.icc = None;
+        picture.light = Light::Linear;
         picture
     }
 
     fn layout(&self, format: Format) -> Layout {
         let alpha = self.alpha.is_some() && format.holds_alpha();
-        // These encoders know no grey with alpha.
-        let widen = alpha && matches!(format, Format::Tiff | Format::Bmp);
+        // These encoders know no grey with alpha, those of light no grey at all.
+        let widen = match format {
+            Format::Tiff | Format::Bmp => alpha,
+            Format::Exr | Format::Hdr => true,
+            _ => false,
+        };
         Layout {
             colour: if widen { Colour::Rgb } else { self.colour },
             alpha,
-            depth: if format.holds_16_bits() {
-                self.depth
-            } else {
-                BitDepth::Eight
-            },
+            depth: format.depth_for(self.depth),
         }
     }
 
@@ -171,6 +197,7 @@ impl Picture {
             samples: match layout.depth {
                 BitDepth::Eight => Samples::Eight(self.interleaved(layout, to_u8)),
                 BitDepth::Sixteen => Samples::Sixteen(self.interleaved(layout, to_u16)),
+                BitDepth::Float => Samples::Float(self.interleaved(layout, |v| v)),
             },
         }
     }
@@ -219,7 +246,8 @@ fn unsupported(path: &Path, what: String) -> ImageError {
     ImageError::Unsupported {
         path: path.to_owned(),
         what,
-        remedy: "name the output .png, .jpg, .webp, .tif or .bmp, or give the format".into(),
+        remedy: "name the output .png, .jpg, .webp, .tif, .bmp, .exr or .hdr, or give the format"
+            .into(),
     }
 }
 

@@ -9,7 +9,7 @@ pub enum ImageError {
     /// The content is not a picture in any format known here, whatever the
     /// file is called.
     #[error(
-        "{path}: this is not a picture file (its content is no known picture format{hint}); give a PNG, JPEG, WebP, TIFF, BMP or GIF file"
+        "{path}: this is not a picture file (its content is no known picture format{hint}); give a PNG, JPEG, WebP, TIFF, BMP, GIF, OpenEXR, Radiance HDR or JPEG XL file"
     )]
     NotAnImage {
         /// The file.

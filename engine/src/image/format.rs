@@ -1,5 +1,6 @@
 //! The file formats read and written.
 
+use super::BitDepth;
 use std::path::Path;
 
 /// A picture file format.
@@ -11,23 +12,32 @@ pub enum Format {
     Jpeg,
     /// WebP: 8 bit, alpha; written losslessly.
     WebP,
-    /// TIFF: 8 and 16 bit, alpha, lossless.
+    /// TIFF: 8 and 16 bit and floating point, alpha, lossless.
     Tiff,
     /// Windows bitmap: 8 bit, alpha, no metadata.
     Bmp,
     /// GIF: read only, first frame.
     Gif,
+    /// OpenEXR: light in floating point, alpha, no metadata.
+    Exr,
+    /// Radiance HDR: light with a common exponent, no alpha, no metadata.
+    Hdr,
+    /// JPEG XL: read only, first frame.
+    Jxl,
 }
 
 impl Format {
     /// All formats, the best keepers of a photograph first.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::Png,
         Self::Tiff,
         Self::Jpeg,
         Self::WebP,
         Self::Bmp,
         Self::Gif,
+        Self::Exr,
+        Self::Hdr,
+        Self::Jxl,
     ];
 
     /// The format that a file name extension (without the dot, any case) stands for.
@@ -39,6 +49,9 @@ impl Format {
             "tif" | "tiff" => Self::Tiff,
             "bmp" | "dib" => Self::Bmp,
             "gif" => Self::Gif,
+            "exr" => Self::Exr,
+            "hdr" | "pic" => Self::Hdr,
+            "jxl" => Self::Jxl,
             _ => return None,
         })
     }
@@ -57,6 +70,9 @@ impl Format {
             Self::Tiff => "tif",
             Self::Bmp => "bmp",
             Self::Gif => "gif",
+            Self::Exr => "exr",
+            Self::Hdr => "hdr",
+            Self::Jxl => "jxl",
         }
     }
 
@@ -69,22 +85,45 @@ impl Format {
             Self::Tiff => "TIFF",
             Self::Bmp => "BMP",
             Self::Gif => "GIF",
+            Self::Exr => "OpenEXR",
+            Self::Hdr => "Radiance HDR",
+            Self::Jxl => "JPEG XL",
         }
     }
 
     /// Whether pictures can be saved in this format.
     pub fn can_write(self) -> bool {
-        self != Self::Gif
+        !matches!(self, Self::Gif | Self::Jxl)
     }
 
-    /// Whether 16-bit samples survive in this format.
-    pub fn holds_16_bits(self) -> bool {
-        matches!(self, Self::Png | Self::Tiff)
+    /// The depth in which samples of this depth are written.
+    pub fn depth_for(self, depth: BitDepth) -> BitDepth {
+        match self {
+            Self::Tiff => depth,
+            Self::Exr | Self::Hdr => BitDepth::Float,
+            Self::Png if depth == BitDepth::Float => BitDepth::Sixteen,
+            Self::Png => depth,
+            Self::Jpeg | Self::WebP | Self::Bmp | Self::Gif | Self::Jxl => BitDepth::Eight,
+        }
+    }
+
+    /// Whether samples of this depth count light in this format, if no profile says otherwise.
+    pub fn holds_light(self, depth: BitDepth) -> bool {
+        match self {
+            Self::Exr | Self::Hdr => true,
+            Self::Tiff => depth == BitDepth::Float,
+            _ => false,
+        }
     }
 
     /// Whether an alpha channel survives in this format.
     pub fn holds_alpha(self) -> bool {
-        self != Self::Jpeg
+        !matches!(self, Self::Jpeg | Self::Hdr)
+    }
+
+    /// Whether EXIF and XMP can stand in the file.
+    pub(super) fn holds_tags(self) -> bool {
+        matches!(self, Self::Png | Self::Jpeg | Self::WebP | Self::Tiff)
     }
 
     /// Whether this colour profile can stand in the file. WebP has no grey of its own, so that
@@ -96,7 +135,7 @@ impl Format {
             Self::Png | Self::Tiff => true,
             Self::WebP => profile.get(16..20) != Some(b"GRAY"),
             Self::Jpeg => profile.len() <= JPEG_PROFILE,
-            Self::Bmp | Self::Gif => false,
+            Self::Bmp | Self::Gif | Self::Exr | Self::Hdr | Self::Jxl => false,
         }
     }
 
@@ -109,20 +148,26 @@ impl Format {
             Lib::Tiff => Self::Tiff,
             Lib::Bmp => Self::Bmp,
             Lib::Gif => Self::Gif,
+            Lib::OpenExr => Self::Exr,
+            Lib::Hdr => Self::Hdr,
             _ => return None,
         })
     }
 
-    pub(super) fn to_library(self) -> ::image::ImageFormat {
+    /// The image library's name for it; none for what it does not know.
+    pub(super) fn to_library(self) -> Option<::image::ImageFormat> {
         use ::image::ImageFormat as Lib;
-        match self {
+        Some(match self {
             Self::Png => Lib::Png,
             Self::Jpeg => Lib::Jpeg,
             Self::WebP => Lib::WebP,
             Self::Tiff => Lib::Tiff,
             Self::Bmp => Lib::Bmp,
             Self::Gif => Lib::Gif,
-        }
+            Self::Exr => Lib::OpenExr,
+            Self::Hdr => Lib::Hdr,
+            Self::Jxl => return None,
+        })
     }
 }
 

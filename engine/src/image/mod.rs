@@ -6,6 +6,7 @@
 //! network, the degradations and the metrics work on.
 
 mod alpha;
+mod cmyk;
 mod colours;
 mod containers;
 mod decode;
@@ -15,6 +16,7 @@ mod exif;
 mod exif_tags;
 mod format;
 mod jpeg_end;
+mod losses;
 mod picture;
 pub mod resize;
 mod rgb;
@@ -28,5 +30,5 @@ pub use decode::{Limits, Probe};
 pub use encode::SaveOptions;
 pub use error::ImageError;
 pub use format::Format;
-pub use picture::{BitDepth, Colour, Metadata, Picture};
+pub use picture::{BitDepth, Colour, Light, Metadata, Picture};
 pub use rgb::Rgb32;

@@ -27,8 +27,20 @@ impl Colour {
 pub enum BitDepth {
     /// 256 levels. Also what palettes and fewer bits become.
     Eight,
-    /// 65536 levels. Also what floating-point files become.
+    /// 65536 levels.
     Sixteen,
+    /// 32-bit floating point (16-bit files become this, too). Values beyond [0, 1] survive.
+    Float,
+}
+
+/// What samples count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Light {
+    /// Steps for a display, in the profile's space, sRGB without one.
+    #[default]
+    Display,
+    /// Light itself, in the primaries of sRGB; 1 is a display's white, more is brighter.
+    Linear,
 }
 
 /// What a file says about its picture besides the pixels.
@@ -43,8 +55,8 @@ pub struct Metadata {
     pub xmp: Option<Vec<u8>>,
 }
 
-/// A photograph: display-referred samples in [0, 1], upright, with everything
-/// needed to save the same kind of file again.
+/// A photograph: samples in [0, 1] (those of [`BitDepth::Float`] may lie beyond),
+/// upright, with everything needed to save the same kind of file again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Picture {
     pub(super) width: usize,
@@ -55,6 +67,7 @@ pub struct Picture {
     /// Opacity, height * width, not multiplied into the samples.
     pub(super) alpha: Option<Vec<f32>>,
     pub(super) depth: BitDepth,
+    pub(super) light: Light,
     pub(super) metadata: Metadata,
 }
 
@@ -78,6 +91,7 @@ impl Picture {
             samples,
             alpha: None,
             depth: BitDepth::Eight,
+            light: Light::Display,
             metadata: Metadata::default(),
         })
     }
@@ -92,6 +106,7 @@ impl Picture {
             samples: rgb.into_samples(),
             alpha: None,
             depth: BitDepth::Eight,
+            light: Light::Display,
             metadata: Metadata::default(),
         }
     }
@@ -116,7 +131,12 @@ impl Picture {
         self.depth
     }
 
-    /// The samples, [height, width, channels], in [0, 1].
+    /// What the samples count.
+    pub fn light(&self) -> Light {
+        self.light
+    }
+
+    /// The samples, [height, width, channels], in [0, 1] unless their depth is floating point.
     pub fn samples(&self) -> &[f32] {
         &self.samples
     }
@@ -134,6 +154,12 @@ impl Picture {
     /// The same picture, to be saved with this depth.
     pub fn with_depth(mut self, depth: BitDepth) -> Self {
         self.depth = depth;
+        self
+    }
+
+    /// The same picture, its samples taken to count this.
+    pub fn with_light(mut self, light: Light) -> Self {
+        self.light = light;
         self
     }
 
@@ -191,6 +217,7 @@ impl Picture {
             samples,
             alpha,
             depth: self.depth,
+            light: self.light,
             metadata: self.metadata.clone(),
         }
     }

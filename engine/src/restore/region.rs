@@ -101,6 +101,7 @@ impl Region {
             Picture::new(self.width, self.height, picture.colour(), samples)?
                 .with_alpha(alpha)?
                 .with_depth(picture.depth())
+                .with_light(picture.light())
                 .with_metadata(picture.metadata().clone()),
         )
     }

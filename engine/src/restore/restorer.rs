@@ -12,7 +12,7 @@ use crate::backend::BackendError;
 use crate::checkpoint::Checkpoint;
 use crate::estimate::white_noise;
 use crate::image::resize::{Factor, bicubic};
-use crate::image::{ColourTransform, Limits, Picture, Rgb32};
+use crate::image::{BitDepth, ColourTransform, Limits, Picture, Rgb32};
 
 /// Memory that the intermediates of one tile may take.
 pub const MEMORY_BUDGET: u64 = 1 << 30;
@@ -451,7 +451,13 @@ pub fn blend(
         .into());
     }
     for (new, &old) in mixed.samples_mut().iter_mut().zip(base.samples()) {
-        *new = (old + strength * (*new - old)).clamp(0.0, 1.0);
+        *new = old + strength * (*new - old);
+    }
+    if original.depth() != BitDepth::Float {
+        mixed
+            .samples_mut()
+            .iter_mut()
+            .for_each(|v| *v = v.clamp(0.0, 1.0));
     }
     Ok(restored.with_pixels(&mixed))
 }

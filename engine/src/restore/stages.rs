@@ -19,7 +19,7 @@ use super::pause::Pause;
 use super::restorer::{Restored, Restorer};
 use crate::backend::BackendError;
 use crate::checkpoint::Checkpoint;
-use crate::image::Picture;
+use crate::image::{Format, Picture};
 use crate::priority::step_back;
 
 /// Models kept on the device at once.
@@ -234,7 +234,7 @@ fn restore(
 fn save(task: &Task<'_>, restored: Result<Restored, Failure>, spent: Duration) -> Staged<Restored> {
     step_back();
     let start = Instant::now();
-    let work = |restored: Restored| {
+    let work = |mut restored: Restored| {
         if let Some((path, options)) = &task.job.output {
             if let Some(folder) = path.parent() {
                 std::fs::create_dir_all(folder).map_err(|source| RestoreError::Folder {
@@ -243,6 +243,9 @@ fn save(task: &Task<'_>, restored: Result<Restored, Failure>, spent: Duration) -
                 })?;
             }
             restored.picture.save(path, options)?;
+            if let Some(format) = options.format.or_else(|| Format::from_path(path)) {
+                restored.notes.extend(restored.picture.losses(format));
+            }
         }
         Ok(restored)
     };

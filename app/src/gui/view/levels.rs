@@ -218,7 +218,7 @@ impl Levels {
         match self.picture.depth() {
             // The cast cuts off, and keeps within 0 to 255.
             BitDepth::Eight => pixel.map(|v| f32::from((v * 255.0 + 0.5) as u8) / 255.0),
-            BitDepth::Sixteen => pixel,
+            BitDepth::Sixteen | BitDepth::Float => pixel,
         }
     }
 

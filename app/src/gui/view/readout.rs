@@ -56,8 +56,12 @@ fn sample(picture: &Picture, at: [f64; 2]) -> Option<Samples> {
     let peak = match picture.depth() {
         BitDepth::Eight => 255.0,
         BitDepth::Sixteen => 65535.0,
+        // In thousandths of white, and beyond.
+        BitDepth::Float => 1000.0,
     };
-    let number = |v: f32| (v.clamp(0.0, 1.0) * peak).round() as u32;
+    let most = if peak == 1000.0 { f32::MAX } else { 1.0 };
+    // The cast cuts off at both ends.
+    let number = |v: f32| (v.min(most) * peak).round() as u32;
     let colours = picture
         .samples()
         .get(index * channels..(index + 1) * channels)?;

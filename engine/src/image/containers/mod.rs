@@ -1,6 +1,7 @@
 //! The files of each format, written with all that can stand in them beside the pixels.
 
 pub(super) mod jpeg;
+pub(super) mod light;
 pub(super) mod png;
 pub(super) mod tiff;
 pub(super) mod webp;
@@ -36,6 +37,7 @@ impl Layout {
 pub(super) enum Samples {
     Eight(Vec<u8>),
     Sixteen(Vec<u16>),
+    Float(Vec<f32>),
 }
 
 /// The pixels of a file.

@@ -6,7 +6,7 @@ use std::io::Write;
 use ::image::{ImageFormat, ImageResult};
 use png::{BitDepth, ColorType, Compression, Encoder, EncodingError, Filter, Info};
 
-use super::{Pixels, Samples, Tags, failed};
+use super::{Pixels, Samples, Tags, failed, unheld};
 use crate::image::Colour;
 
 /// The keyword under which XMP stands (XMP specification, part 3).
@@ -14,6 +14,9 @@ const XMP: &str = "XML:com.adobe.xmp";
 
 /// Writes the file.
 pub(in crate::image) fn write(pixels: &Pixels, tags: &Tags, writer: impl Write) -> ImageResult<()> {
+    if matches!(pixels.samples, Samples::Float(_)) {
+        return Err(unheld(ImageFormat::Png, pixels.layout));
+    }
     encode(pixels, tags, writer).map_err(|error| match error {
         EncodingError::IoError(error) => error.into(),
         other => failed(ImageFormat::Png, other),
@@ -50,5 +53,6 @@ fn encode(pixels: &Pixels, tags: &Tags, writer: impl Write) -> Result<(), Encodi
             let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_be_bytes()).collect();
             encoder.write_header()?.write_image_data(&bytes)
         }
+        Samples::Float(_) => Ok(()), // refused above
     }
 }

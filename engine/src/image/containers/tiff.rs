@@ -3,9 +3,11 @@
 
 use std::io::{BufRead, Seek, Write};
 
-use ::image::{ImageFormat, ImageResult};
-use tiff::decoder::Decoder;
-use tiff::encoder::colortype::{ColorType, Gray8, Gray16, RGB8, RGB16};
+use ::image::error::{DecodingError, ImageFormatHint};
+use ::image::metadata::Orientation;
+use ::image::{self as image, ImageDecoder, ImageError, ImageFormat, ImageResult};
+use tiff::decoder::{Decoder, DecodingResult, Limits};
+use tiff::encoder::colortype::{ColorType, Gray8, Gray16, Gray32Float, RGB8, RGB16, RGB32Float};
 use tiff::encoder::{DirectoryEncoder, ImageEncoder, TiffEncoder, TiffKind, TiffValue};
 use tiff::tags::{ByteOrder, ExtraSamples, IfdPointer, Tag, Type, ValueBuffer};
 use tiff::{Directory, TiffError, TiffResult};
@@ -21,23 +23,167 @@ const INTEROP: Tag = Tag::Unknown(exif_tags::INTEROP);
 const UNIT: u16 = 0x0128;
 const RESOLUTION: [u16; 3] = [0x011A, 0x011B, UNIT];
 
-/// The EXIF block that says what the file's directories say; none if that is nothing.
-pub(in crate::image) fn read_exif(reader: impl BufRead + Seek) -> Option<Vec<u8>> {
+/// What the image library does not say of a file, or cannot read.
+#[derive(Default)]
+pub(in crate::image) struct Peek {
+    /// The EXIF block that says what the file's directories say, if they say anything.
+    pub exif: Option<Vec<u8>>,
+    /// Whether opacity is multiplied into the colours.
+    pub multiplied: bool,
+    /// How the samples are to be read here instead.
+    pub unusual: Option<Unusual>,
+}
+
+/// Samples that the image library does not take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::image) enum Unusual {
+    /// Floating point of any width, with one channel, three or four.
+    Float(u8),
+    /// Grey with opacity in so many bits.
+    GreyAlpha(u8),
+}
+
+/// Looks into a file; nothing if it cannot be read.
+pub(in crate::image) fn peek(reader: impl BufRead + Seek) -> Peek {
     // Sizes of single values are limited by default.
-    let mut decoder = Decoder::new(reader).ok()?;
+    let Ok(mut decoder) = Decoder::new(reader) else {
+        return Peek::default();
+    };
+    let mut first = |tag| {
+        let values = decoder.find_tag_unsigned_vec::<u16>(tag).ok().flatten();
+        values.and_then(|v| v.first().copied())
+    };
+    let float = first(Tag::SampleFormat) == Some(3);
+    let extra = first(Tag::ExtraSamples);
+    let apart = first(Tag::PlanarConfiguration) == Some(2);
+    let unusual = match decoder.colortype() {
+        _ if apart => None,
+        Ok(tiff::ColorType::Gray(_)) if float => Some(Unusual::Float(1)),
+        Ok(tiff::ColorType::RGB(16 | 64)) if float => Some(Unusual::Float(3)),
+        Ok(tiff::ColorType::RGBA(16 | 64)) if float => Some(Unusual::Float(4)),
+        Ok(tiff::ColorType::Multiband {
+            bit_depth: bits @ (8 | 16),
+            num_samples: 2,
+        }) if !float => Some(Unusual::GreyAlpha(bits)),
+        _ => None,
+    };
+    Peek {
+        exif: read_exif(&mut decoder),
+        multiplied: extra == Some(1),
+        unusual,
+    }
+}
+
+/// Reads what [`peek`] found unusual.
+pub(in crate::image) struct UnusualDecoder<R: BufRead + Seek> {
+    decoder: Decoder<R>,
+    kind: Unusual,
+    size: (u32, u32),
+}
+
+impl<R: BufRead + Seek> UnusualDecoder<R> {
+    /// A decoder that may take so many bytes for the pixels.
+    pub fn new(reader: R, kind: Unusual, most_bytes: u64) -> ImageResult<Self> {
+        let mut limits = Limits::default();
+        limits.decoding_buffer_size = usize::try_from(most_bytes).unwrap_or(usize::MAX);
+        limits.intermediate_buffer_size = limits.decoding_buffer_size;
+        let mut decoder = Decoder::new(reader)
+            .map_err(unreadable)?
+            .with_limits(limits);
+        let size = decoder.dimensions().map_err(unreadable)?;
+        Ok(Self {
+            decoder,
+            kind,
+            size,
+        })
+    }
+}
+
+impl<R: BufRead + Seek> ImageDecoder for UnusualDecoder<R> {
+    fn dimensions(&self) -> (u32, u32) {
+        self.size
+    }
+
+    /// Grey in floating point is given as three alike, for the library has no name for it.
+    fn color_type(&self) -> image::ColorType {
+        match self.kind {
+            Unusual::Float(4) => image::ColorType::Rgba32F,
+            Unusual::Float(_) => image::ColorType::Rgb32F,
+            Unusual::GreyAlpha(8) => image::ColorType::La8,
+            Unusual::GreyAlpha(_) => image::ColorType::La16,
+        }
+    }
+
+    fn icc_profile(&mut self) -> ImageResult<Option<Vec<u8>>> {
+        Ok(self.decoder.get_tag_u8_vec(Tag::IccProfile).ok())
+    }
+
+    fn xmp_metadata(&mut self) -> ImageResult<Option<Vec<u8>>> {
+        Ok(self.decoder.get_tag_u8_vec(XMP).ok())
+    }
+
+    fn orientation(&mut self) -> ImageResult<Orientation> {
+        let tag = self.decoder.find_tag_unsigned::<u8>(Tag::Orientation);
+        let turned = tag.ok().flatten().and_then(Orientation::from_exif);
+        Ok(turned.unwrap_or(Orientation::NoTransforms))
+    }
+
+    fn read_image(mut self, buffer: &mut [u8]) -> ImageResult<()> {
+        let read = self.decoder.read_image().map_err(unreadable)?;
+        let repeat = if self.kind == Unusual::Float(1) { 3 } else { 1 };
+        let floats = |samples: Vec<f32>| -> Vec<u8> {
+            let each = samples
+                .into_iter()
+                .flat_map(|v| std::iter::repeat_n(v, repeat));
+            each.flat_map(f32::to_ne_bytes).collect()
+        };
+        let bytes = match read {
+            DecodingResult::F32(v) => floats(v),
+            DecodingResult::F16(v) => floats(v.iter().map(|v| v.to_f32()).collect()),
+            DecodingResult::F64(v) => floats(v.iter().map(|&v| v as f32).collect()),
+            DecodingResult::U8(v) => v,
+            DecodingResult::U16(v) => v.iter().flat_map(|v| v.to_ne_bytes()).collect(),
+            _ => Vec::new(),
+        };
+        if bytes.len() != buffer.len() {
+            let error = tiff::TiffFormatError::InconsistentSizesEncountered;
+            return Err(unreadable(TiffError::FormatError(error)));
+        }
+        buffer.copy_from_slice(&bytes);
+        Ok(())
+    }
+
+    fn read_image_boxed(self: Box<Self>, buffer: &mut [u8]) -> ImageResult<()> {
+        (*self).read_image(buffer)
+    }
+}
+
+/// A decoder's error in the image library's terms.
+fn unreadable(error: TiffError) -> ImageError {
+    match error {
+        TiffError::IoError(error) => ImageError::IoError(error),
+        other => ImageError::Decoding(DecodingError::new(
+            ImageFormatHint::Exact(ImageFormat::Tiff),
+            other,
+        )),
+    }
+}
+
+/// The EXIF block that says what the file's directories say; none if that is nothing.
+fn read_exif(decoder: &mut Decoder<impl BufRead + Seek>) -> Option<Vec<u8>> {
     let main = decoder.ifd_pointer()?;
     let inner = |decoder: &mut Decoder<_>, tag| {
         let at = decoder.find_tag_unsigned::<u64>(tag).ok().flatten()?;
         Some(IfdPointer(at))
     };
     let (exif, gps) = (
-        inner(&mut decoder, Tag::ExifDirectory),
-        inner(&mut decoder, Tag::GpsDirectory),
+        inner(decoder, Tag::ExifDirectory),
+        inner(decoder, Tag::GpsDirectory),
     );
     let mut tags = exif_tags::Tags {
-        main: entries(&mut decoder, Some(main)),
-        exif: entries(&mut decoder, exif),
-        gps: entries(&mut decoder, gps),
+        main: entries(decoder, Some(main)),
+        exif: entries(decoder, exif),
+        gps: entries(decoder, gps),
         interop: Vec::new(),
     };
     tags.main
@@ -52,7 +198,7 @@ pub(in crate::image) fn read_exif(reader: impl BufRead + Seek) -> Option<Vec<u8>
         && let Some(Ok(at)) = entry.value.get(..4).map(<[u8; 4]>::try_from)
     {
         let at = IfdPointer(u32::from_ne_bytes(at).into());
-        tags.interop = entries(&mut decoder, Some(at));
+        tags.interop = entries(decoder, Some(at));
     }
     (!tags.is_empty()).then(|| tags.to_block())
 }
@@ -94,6 +240,8 @@ pub(in crate::image) fn write(
         (Samples::Eight(s), Colour::Rgb) => encode::<RGB8>(pixels, s, tags, writer),
         (Samples::Sixteen(s), Colour::Grey) => encode::<Gray16>(pixels, s, tags, writer),
         (Samples::Sixteen(s), Colour::Rgb) => encode::<RGB16>(pixels, s, tags, writer),
+        (Samples::Float(s), Colour::Grey) => encode::<Gray32Float>(pixels, s, tags, writer),
+        (Samples::Float(s), Colour::Rgb) => encode::<RGB32Float>(pixels, s, tags, writer),
     };
     done.map_err(|error| match error {
         TiffError::IoError(error) => error.into(),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 mod carried;
 mod colours;
+mod formats;
 mod refused;
 
 /// A picture without symmetry whose samples are whole numbers of the depth.

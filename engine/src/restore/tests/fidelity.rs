@@ -3,7 +3,7 @@
 use moxcms::{ColorProfile, ToneReprCurve};
 
 use super::*;
-use crate::image::SaveOptions;
+use crate::image::{Light, SaveOptions};
 
 fn keeper(behaviour: Behaviour, scale: usize) -> Restorer {
     let device = Device::new(None, Fake::new("cpu", behaviour));
@@ -226,4 +226,27 @@ fn a_colourless_picture_stays_colourless() {
             assert!(p[0] == p[1] && p[1] == p[2], "{p:?}");
         }
     }
+}
+
+#[test]
+fn light_brighter_than_white_survives() {
+    let light = |i: usize| [0.0, 0.18, 1.0, 7.5, 300.0, -0.1][i % 6];
+    let samples = (0..64 * 3).map(light).collect();
+    let picture = Picture::new(8, 8, Colour::Rgb, samples)
+        .unwrap()
+        .with_depth(BitDepth::Float)
+        .with_light(Light::Linear);
+    let kept = restored(Behaviour::Keep, 1, &picture);
+    assert_eq!(
+        (kept.depth(), kept.light()),
+        (BitDepth::Float, Light::Linear)
+    );
+    for (a, b) in kept.samples().iter().zip(picture.samples()) {
+        assert!((a - b).abs() <= 1e-5 * b.abs().max(0.1), "{a} is not {b}");
+    }
+    // The network sees steps for a display: 0.18 is 0.461 there.
+    let brighter = restored(Behaviour::Brighten, 1, &picture);
+    let expected = ((0.461_356f32 + 0.1 + 0.055) / 1.055).powf(2.4);
+    assert!((brighter.samples()[1] - expected).abs() < 1e-3);
+    assert!((brighter.samples()[4] - 300.0).abs() < 1e-2);
 }
