@@ -30,16 +30,8 @@ fn gelu4(v: vec4<f32>) -> vec4<f32> {
     var wi$L = fetch_columns(0u, $Lu * THREADS + thread);
 #endfor
     normalise(thread);
-#for L LOADS_IN
-    keep_columns($Lu * THREADS + thread, wi$L);
-    wi$L = fetch_columns(4u * INNER, $Lu * THREADS + thread);
-#endfor
-#for L LOADS_OUT
-    var wo$L = fetch_rows(0u, $Lu * THREADS + thread);
-#endfor
-    workgroupBarrier();
-#include fused_sums
-    let rows_at = 0u;
+    let after = 4u * INNER;
+#include fused_first
 #for R RUN
     var gate$R = vec4<f32>();
 #endfor

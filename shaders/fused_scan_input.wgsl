@@ -27,30 +27,15 @@ fn emit(pixel: u32, quad: u32, sum: vec4<f32>, before: vec4<f32>) {
     var wi$L = fetch_columns(0u, $Lu * THREADS + thread);
 #endfor
     normalise(thread);
-#for L LOADS_IN
-    keep_columns($Lu * THREADS + thread, wi$L);
-    wi$L = fetch_columns(min(1u, SLICES - 1u) * 16u, $Lu * THREADS + thread);
-#endfor
-#for L LOADS_OUT
-    var wo$L = fetch_rows(0u, $Lu * THREADS + thread);
-#endfor
-    workgroupBarrier();
-#include fused_sums
-    let rows_at = 0u;
+    let after = min(1u, SLICES - 1u) * 16u;
+#include fused_first
     for (var slice = 0u; slice < SLICES; slice++) {
         let column = slice * 16u;
         let start = bias[slice * 4u + thread % 4u];
 #include fused_in
 #include fused_taps
         workgroupBarrier();
-#for L LOADS_OUT
-        keep_rows(rows_at, $Lu * THREADS + thread, wo$L);
-        wo$L = fetch_rows(min(slice + 1u, SLICES - 1u), $Lu * THREADS + thread);
-#endfor
-#for L LOADS_IN
-        keep_columns($Lu * THREADS + thread, wi$L);
-        wi$L = fetch_columns(min(slice + 2u, SLICES - 1u) * 16u, $Lu * THREADS + thread);
-#endfor
+#include fused_next
 #include fused_conv
 #for R RUN
         let v$R = silu4(c$R + start);

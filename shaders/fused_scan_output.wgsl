@@ -50,16 +50,8 @@ fn measure(thread: u32) {
 #endfor
     normalise(thread);
     measure(thread);
-#for L LOADS_IN
-    keep_columns($Lu * THREADS + thread, wi$L);
-    wi$L = fetch_columns(min(1u, SLICES - 1u) * 16u, $Lu * THREADS + thread);
-#endfor
-#for L LOADS_OUT
-    var wo$L = fetch_rows(0u, $Lu * THREADS + thread);
-#endfor
-    workgroupBarrier();
-#include fused_sums
-    let rows_at = 0u;
+    let after = min(1u, SLICES - 1u) * 16u;
+#include fused_first
     let quad = thread % 4u;
 #for R RUN
     let row$R = thread / 4u + THREADS / 4u * $Ru;
@@ -74,14 +66,7 @@ fn measure(thread: u32) {
 #endfor
 #include fused_in
         workgroupBarrier();
-#for L LOADS_OUT
-        keep_rows(rows_at, $Lu * THREADS + thread, wo$L);
-        wo$L = fetch_rows(min(slice + 1u, SLICES - 1u), $Lu * THREADS + thread);
-#endfor
-#for L LOADS_IN
-        keep_columns($Lu * THREADS + thread, wi$L);
-        wi$L = fetch_columns(min(slice + 2u, SLICES - 1u) * 16u, $Lu * THREADS + thread);
-#endfor
+#include fused_next
 #for R RUN
         let n$R = (y$R - spread$R.x) * spread$R.y * gain + start;
         let z$R = hidden[row$R * LD_HIDDEN + quad];
