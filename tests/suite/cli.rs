@@ -98,7 +98,7 @@ fn senseless_calls_say_what_is_wrong_in_one_line() {
         (&["-i", "gone.png", "-o", "b.png"], "no such file"),
         (
             &["-i", "a.png", "-o", "b.png", "-m", "magic"],
-            "there are denoise-base, small",
+            "photo, small, sr2",
         ),
         (
             &["-i", "a.png", "-o", "b.png", "-m", "short.safetensors"],
