@@ -10,10 +10,10 @@ use serpent_engine::network::{Network, NetworkConfig, Preset};
 use serpent_tests::{Fill, gpu_half, parity_with, relative_error, run_on, run_on_reference};
 
 /// Pictures smaller and larger than a tile, none a multiple of one.
-const PICTURES: [[usize; 3]; 4] = [[1, 1, 1], [1, 3, 21], [2, 9, 5], [1, 19, 35]];
+const PICTURES: [[usize; 3]; 3] = [[1, 1, 1], [2, 9, 5], [1, 19, 35]];
 
 /// Widths of a token and of the hidden side.
-const WIDTHS: [[usize; 2]; 3] = [[16, 32], [16, 48], [32, 64]];
+const WIDTHS: [[usize; 2]; 2] = [[16, 48], [32, 64]];
 
 const SCALED: Fill = Fill::Uniform(-0.3, 0.3);
 
@@ -39,7 +39,7 @@ fn fused_ffn() {
 #[test]
 fn fused_scan_input() {
     for (seed, [b, h, w]) in PICTURES.into_iter().enumerate() {
-        for ([c, d], p) in WIDTHS.into_iter().zip([36, 16, 72]) {
+        for ([c, d], p) in WIDTHS.into_iter().zip([36, 72]) {
             let x = [b, h, w, c];
             let operands: [(&[usize], Fill); 7] = [
                 (&x, Fill::SIGNED),
