@@ -16,9 +16,10 @@ use super::{Activation, Graph, Node, Op, RearrangeOrder, Source, ValueId};
 /// Channels come in multiples of this, a cooperative matrix.
 const SIDE: usize = 16;
 
-/// Most channels of a token for which one kernel is faster than several: measured on an NVIDIA
-/// H200 with pictures of 1024 × 1024 (docs/performance.md). Deeper scales have few tokens and large
-/// matrices, which kernels of their own share better.
+/// Most channels of a token for which one kernel is faster than several: of halves that convolve,
+/// and of the others. On an NVIDIA H200 at 1024 × 1024 (docs/performance.md) a convolving half is
+/// faster at 32 and not at 64, 48 is between them; the others still are at 64, and not at 128. Deeper
+/// scales have few tokens and large matrices, which kernels of their own share better.
 const MOST_CONVOLVED: usize = 48;
 const MOST: usize = 64;
 

@@ -129,6 +129,17 @@ impl Context {
         })
     }
 
+    /// Any graphics device, software ones too.
+    #[cfg(test)]
+    #[allow(clippy::expect_used)]
+    pub(super) fn of_tests() -> Arc<Self> {
+        let request = DeviceRequest {
+            allow_software: true,
+            ..Default::default()
+        };
+        Arc::new(Self::open(&request).expect("the tests need a graphics device"))
+    }
+
     /// The graph with its values marked as this device keeps them.
     pub(super) fn stored(&self, graph: &Graph) -> Graph {
         let mut graph = graph.clone();

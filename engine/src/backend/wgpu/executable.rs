@@ -348,18 +348,10 @@ pub(super) fn record(pass: &mut wgpu::ComputePass<'_>, launches: &[Launch]) {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-    use super::super::adapter::{DeviceKind, DeviceRequest};
+    use super::super::adapter::DeviceKind;
     use super::*;
     use crate::graph::{Activation, Op};
     use crate::network::{Network, Preset, initial_weights};
-
-    fn context() -> Arc<Context> {
-        let request = DeviceRequest {
-            allow_software: true,
-            ..Default::default()
-        };
-        Arc::new(Context::open(&request).expect("the tests need a graphics device"))
-    }
 
     /// relu(relu(… x)): twenty launches.
     fn chain() -> Graph {
@@ -375,7 +367,7 @@ mod tests {
 
     #[test]
     fn the_number_of_submissions_changes_no_result() {
-        let context = context();
+        let context = Context::of_tests();
         let model = WgpuModel::new(&context, &[]).unwrap();
         let mut executable = model.prepare_program(&chain()).unwrap();
         let x: Vec<f32> = (0..48).map(|i| i as f32 - 20.0).collect();
@@ -390,7 +382,7 @@ mod tests {
 
     #[test]
     fn what_only_weights_go_into_runs_once() {
-        let context = context();
+        let context = Context::of_tests();
         let network = Network::build(&Preset::Tiny.config(), 1, 16, 16).unwrap();
         let mut weights = initial_weights(&network.parameters, 1);
         weights.iter_mut().flatten().for_each(|w| *w += 0.01);
@@ -409,7 +401,7 @@ mod tests {
 
     #[test]
     fn a_lost_device_is_an_error_every_time() {
-        let context = context();
+        let context = Context::of_tests();
         let model = WgpuModel::new(&context, &[]).unwrap();
         let mut executable = model.prepare_program(&chain()).unwrap();
         let x = vec![1.0; 48];

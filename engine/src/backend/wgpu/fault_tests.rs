@@ -5,21 +5,12 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::WgpuBackend;
-use super::adapter::DeviceRequest;
 use super::context::Context;
 use super::faults::Fault;
 use crate::checkpoint::{Checkpoint, Task};
 use crate::image::{Colour, Picture};
 use crate::network::{Network, Preset, initial_weights};
 use crate::restore::{Device, Options, Restored, Restorer};
-
-fn context() -> Arc<Context> {
-    let request = DeviceRequest {
-        allow_software: true,
-        ..Default::default()
-    };
-    Arc::new(Context::open(&request).expect("the tests need a graphics device"))
-}
 
 /// A restorer on a new trust in the device.
 fn restorer(context: &Arc<Context>, model: &Arc<Checkpoint>) -> Restorer {
@@ -70,7 +61,7 @@ fn far(a: &Picture, b: &Picture) -> f32 {
 
 #[test]
 fn no_room_at_any_allocation_gives_smaller_tiles_or_the_processor() {
-    let (context, model) = (context(), model());
+    let (context, model) = (Context::of_tests(), model());
     let right = restore(&mut restorer(&context, &model)).picture;
     let (mut retried, mut smaller, mut processor) = (0, 0, 0);
     for lasting in [false, true] {
@@ -104,7 +95,7 @@ fn no_room_at_any_allocation_gives_smaller_tiles_or_the_processor() {
 #[test]
 fn every_other_fault_gives_the_processor_and_no_more_trust() {
     let model = model();
-    let right = restore(&mut restorer(&context(), &model)).picture;
+    let right = restore(&mut restorer(&Context::of_tests(), &model)).picture;
     for (fault, reason) in [
         (Fault::Lost, "was lost"),
         (Fault::Refused, "refused"),
@@ -115,7 +106,7 @@ fn every_other_fault_gives_the_processor_and_no_more_trust() {
         // At the preparation, at the first submission and at later ones, until there is none.
         let mut before = 0;
         loop {
-            let context = context();
+            let context = Context::of_tests();
             let mut restorer = restorer(&context, &model);
             context.planned.choose(fault, before, false);
             let done = restore(&mut restorer);
@@ -145,7 +136,7 @@ fn every_other_fault_gives_the_processor_and_no_more_trust() {
 
 #[test]
 fn a_submission_dropped_while_tiles_follow_each_other_leaves_none_of_the_tile_before() {
-    let (context, model) = (context(), model());
+    let (context, model) = (Context::of_tests(), model());
     let tiled = |fault: Option<usize>| {
         let mut restorer = restorer(&context, &model);
         if let Some(before) = fault {

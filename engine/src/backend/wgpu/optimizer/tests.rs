@@ -1,5 +1,4 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-use super::super::adapter::DeviceRequest;
 use super::super::executable::{encode, encoder};
 use super::*;
 use crate::graph::Graph;
@@ -23,11 +22,7 @@ fn wave(count: usize, phase: f32) -> Vec<f32> {
 
 impl Bench {
     fn new() -> Self {
-        let request = DeviceRequest {
-            allow_software: true,
-            ..Default::default()
-        };
-        let context = Arc::new(Context::open(&request).expect("the tests need a graphics device"));
+        let context = Context::of_tests();
         let mut graph = Graph::new();
         for n in LENGTHS {
             graph.parameter(&n.to_string(), &[n]);
