@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::json;
-use serpent_engine::restore::batch::{BatchRun, FileState, Item, Report, Summary};
+use serpent_engine::restore::batch::{BatchRun, FileState, Item, Report, ReportError, Summary};
 
 use super::common::{Global, Outcome};
 
@@ -11,6 +11,8 @@ use super::common::{Global, Outcome};
 pub(super) struct Teller<'a> {
     global: &'a Global,
     file: Option<Report>,
+    /// Why the file could not be written on: pictures matter more.
+    trouble: Option<ReportError>,
     sum: Summary,
     pub interrupted: bool,
 }
@@ -21,22 +23,25 @@ impl<'a> Teller<'a> {
         Ok(Self {
             global,
             file: file.map(Report::create).transpose()?,
+            trouble: None,
             sum: Summary::default(),
             interrupted: false,
         })
     }
 
     /// Tells about the files that have ended since the last call. Answers how many those are.
-    pub fn tell(&mut self, run: &mut BatchRun, told: usize) -> anyhow::Result<usize> {
+    pub fn tell(&mut self, run: &mut BatchRun, told: usize) -> usize {
         let rows = run.rows();
-        if let Some(file) = &mut self.file {
-            file.add(&rows)?;
+        if let Some(Err(error)) = self.file.as_mut().map(|file| file.add(&rows)) {
+            // Rows that came after a gap would make it look whole.
+            self.file = None;
+            self.trouble = Some(error);
         }
         let ended = run.entries().iter().zip(run.states());
         for (entry, state) in ended.skip(told).take(rows.len()) {
             self.one(&entry.item, state);
         }
-        Ok(rows.len())
+        rows.len()
     }
 
     fn one(&mut self, item: &Item, state: &FileState) {
@@ -91,11 +96,10 @@ impl<'a> Teller<'a> {
     }
 
     /// Finishes the file and says how it went.
-    pub fn end(self) -> anyhow::Result<Outcome> {
+    pub fn end(self) -> Outcome {
         let sum = self.sum;
-        if let Some(file) = self.file {
-            file.finish(&sum)?;
-        }
+        let finished = self.file.map_or(Ok(()), |file| file.finish(&sum));
+        let trouble = self.trouble.or(finished.err());
         if sum.done + sum.failed + sum.skipped > 1 {
             let mut line = format!("{} restored", sum.done);
             for (count, what) in [(sum.failed, "failed"), (sum.skipped, "skipped")] {
@@ -105,13 +109,16 @@ impl<'a> Teller<'a> {
             }
             self.global.say(&line);
         }
-        Ok(if self.interrupted {
+        if let Some(error) = &trouble {
+            eprintln!("{error}; the pictures are not touched by that");
+        }
+        if self.interrupted {
             eprintln!("interrupted; what was finished is saved, the same call does the rest");
             Outcome::Interrupted
-        } else if sum.failed > 0 {
+        } else if sum.failed > 0 || trouble.is_some() {
             Outcome::SomeFailed
         } else {
             Outcome::Done
-        })
+        }
     }
 }

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use serpent_engine::restore::batch::{BatchPlan, BatchRun, Labels, Work, plan_batch, settings_of};
+use serpent_engine::restore::batch::{
+    BatchError, BatchPlan, BatchRequest, BatchRun, Labels, Work, plan_batch_telling, settings_of,
+};
 use serpent_engine::restore::{Engine, Event};
 
 use super::common::{Global, Outcome, interrupt_flag, library};
@@ -13,6 +15,9 @@ use super::report::Teller;
 pub(super) use super::restore_settings::RestoreArgs;
 use super::screen::Screen;
 use super::{restore_plan, restore_watch};
+
+/// Pictures found between two looks at the screen.
+const TELL_EVERY: usize = 100;
 
 /// Runs the command.
 pub(super) fn run(args: &RestoreArgs, global: &Global) -> anyhow::Result<Outcome> {
@@ -29,10 +34,10 @@ pub(super) fn run(args: &RestoreArgs, global: &Global) -> anyhow::Result<Outcome
     let mut request = args.files.request(labels, Some(settings))?;
     request.shard = args.shard;
     if args.plan {
-        return restore_plan::run(&plan_batch(&request)?, &model.config, &options, global);
+        return restore_plan::run(&plan(&request, global)?, &model.config, &options, global);
     }
     // A plan that makes no sense leaves no report.
-    let plan = (!args.watch).then(|| plan_batch(&request)).transpose()?;
+    let plan = (!args.watch).then(|| plan(&request, global)).transpose()?;
     let mut shop = Shop {
         global,
         work: Work {
@@ -49,7 +54,20 @@ pub(super) fn run(args: &RestoreArgs, global: &Global) -> anyhow::Result<Outcome
         Some(plan) => shop.work(plan)?,
         None => restore_watch::run(&request, &mut shop)?,
     }
-    shop.teller.end()
+    Ok(shop.teller.end())
+}
+
+/// The plan. Listing a very large folder, or one on a slow disk, shows how far it is.
+fn plan(request: &BatchRequest, global: &Global) -> Result<BatchPlan, BatchError> {
+    let mut screen = Screen::new(1, !global.quiet);
+    let mut told = 0;
+    plan_batch_telling(request, &mut |found| {
+        told += 1;
+        if usize::is_multiple_of(told, TELL_EVERY) {
+            screen.message(format!("{found} pictures found"));
+            screen.tick();
+        }
+    })
 }
 
 /// Where batches are worked off.
@@ -80,7 +98,7 @@ impl Shop<'_> {
         let first = self.jobs + 1;
         self.jobs += plan.entries.len() as u64;
         let mut run = BatchRun::new(plan, self.work.clone(), first);
-        let mut told = self.teller.tell(&mut run, 0)?;
+        let mut told = self.teller.tell(&mut run, 0);
         if !any {
             return Ok(());
         }
@@ -117,11 +135,9 @@ impl Shop<'_> {
                 }
             }
             let teller = &mut self.teller;
-            let mut result = Ok(0);
-            screen.around(|| result = teller.tell(&mut run, told));
-            told += result?;
+            screen.around(|| told += teller.tell(&mut run, told));
         }
-        self.teller.tell(&mut run, told)?;
+        self.teller.tell(&mut run, told);
         drop(screen);
         if let Some(trouble) = run.trouble() {
             eprintln!("{trouble}");

@@ -455,8 +455,9 @@ impl Reports {
             reports.all.iter_mut().try_for_each(|(_, r)| r.add(rows))
         };
         let problem = write(self).err()?;
-        // Told once; the batch goes on without.
+        // Told once; the batch goes on without, and what is there takes no whole report's place.
         self.wanted = false;
+        self.all.clear();
         Some(problem.to_string())
     }
 

@@ -69,6 +69,32 @@ fn a_full_disk_leaves_no_half_file_and_the_rest_is_done_later() {
     assert_eq!((count(&ran, "done"), count(&ran, "skipped")), (2, 2));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_report_that_finds_no_room_stops_no_picture() {
+    let desk = Desk::new();
+    for i in 0..3 {
+        desk.picture(&format!("in/{i}.png"), 12, 12);
+    }
+    for (name, made) in [("r.csv", "done"), ("r.json", "skipped")] {
+        std::fs::write(desk.at(name), "of before").unwrap();
+        // Rows go to a device that is always full.
+        std::os::unix::fs::symlink("/dev/full", desk.at(&format!("{name}.part"))).unwrap();
+        let ran = desk.run(&[FOLDER, &["--report", name]].concat());
+        assert_eq!((ran.code, count(&ran, made)), (Some(2), 3), "{}", ran.err);
+        let lines = ran.lines();
+        assert_eq!(lines.len(), 1, "once: {}", ran.err);
+        assert!(
+            lines[0].starts_with(&format!("{name}.part: cannot write the report: No space")),
+            "{}",
+            ran.err
+        );
+        let report = std::fs::read(desk.at(name)).unwrap();
+        assert_eq!(report, b"of before", "no report with gaps");
+    }
+    assert_eq!(desk.files("out"), ["0.png", "1.png", "2.png"]);
+}
+
 #[test]
 fn a_folder_that_cannot_be_written_is_named_and_nothing_is_lost() {
     let desk = Desk::new();

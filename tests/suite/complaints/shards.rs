@@ -1,7 +1,7 @@
 //! One folder shared by several runs, by the scripts that the documentation shows.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::program::{Desk, PROGRAM_ARGS};
@@ -26,13 +26,23 @@ fn desk() -> Desk {
     desk
 }
 
+/// A file of the documentation.
+fn shown(name: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    root.join("docs/cluster").join(name)
+}
+
 /// Runs a script of the documentation.
 fn script(desk: &Desk, name: &str, args: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let path = shown(name);
+    shell(desk, &[&[path.to_str().unwrap()], args].concat(), env)
+}
+
+/// Runs the shell with these arguments.
+fn shell(desk: &Desk, args: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String) {
     let path = std::env::var("PATH").unwrap();
     let mut command = Command::new("sh");
     command
-        .arg(root.join("docs/cluster").join(name))
         .args(args)
         .env("PATH", format!("{}:{path}", desk.at("bin").display()))
         .env("SERPENT_MODELS", desk.at("models"))
@@ -111,4 +121,33 @@ fn shards_of_a_slurm_array_do_everything_once() {
     ]);
     assert_eq!((ran.code, ran.lines().len()), (Some(1), 1), "{}", ran.err);
     assert!(ran.err.contains("gone.csv"), "{}", ran.err);
+}
+
+/// What the pods of the Job run, with this machine's paths.
+#[test]
+fn shards_of_a_kubernetes_job_do_everything_once() {
+    let desk = desk();
+    let job = std::fs::read_to_string(shown("kubernetes.yaml")).unwrap();
+    let (_, body) = job.split_once("            - |\n").unwrap();
+    let inside = "              ";
+    let body: Vec<&str> = body.lines().map_while(|l| l.strip_prefix(inside)).collect();
+    let body = body.join("\n");
+    assert!(job.contains("completions: 16") && body.contains("$part/16"));
+    let body = body
+        .replace("$part/16", "$part/3")
+        .replace("/photos/", "")
+        .replace("serpent restore", "serpent restore --device cpu -m small");
+    for index in ["0", "1", "2"] {
+        let env = [("JOB_COMPLETION_INDEX", index)];
+        // A picture that is broken fails no pod.
+        let (code, said) = shell(&desk, &["-c", &body], &env);
+        assert_eq!(code, Some(0), "{said}");
+    }
+    let parts = (1..=3).map(|part| format!("out/report-{part}.csv"));
+    let parts: Vec<String> = parts.collect();
+    let merge = ["report", "merge", "-o", "out/report.csv"].into_iter();
+    let merge: Vec<&str> = merge.chain(parts.iter().map(String::as_str)).collect();
+    let ran = desk.run(&merge);
+    assert_eq!(ran.code, Some(2), "{}", ran.err);
+    all_done(&desk, 3);
 }

@@ -27,17 +27,20 @@ enum Place {
     Folder(PathBuf),
 }
 
-/// All pictures of the request, in the inputs' order, folders sorted by name.
+/// All pictures of the request, in the inputs' order, folders sorted by name. `tell` hears how
+/// many there are so far.
 pub(super) fn find(
     request: &BatchRequest,
     journals: &mut Journals,
+    tell: &mut dyn FnMut(usize),
 ) -> Result<Vec<Found>, BatchError> {
     let mut found = Vec::new();
     for input in &request.inputs {
         if input.is_dir() {
-            found.extend(folder(request, input, journals)?);
+            folder(request, input, journals, &mut found, tell)?;
         } else if input.exists() {
             found.push(file(request, input)?);
+            tell(found.len());
         } else {
             return Err(BatchError::Missing {
                 path: input.clone(),
@@ -78,12 +81,14 @@ pub(super) fn name(request: &BatchRequest, found: Vec<Found>) -> Vec<(Item, bool
     found.into_iter().enumerate().map(item).collect()
 }
 
-/// The pictures of a folder.
+/// Adds the pictures of a folder.
 fn folder(
     request: &BatchRequest,
     folder: &Path,
     journals: &mut Journals,
-) -> Result<Vec<Found>, BatchError> {
+    found: &mut Vec<Found>,
+    tell: &mut dyn FnMut(usize),
+) -> Result<(), BatchError> {
     let (root, own): (Arc<Path>, _) = match &request.destination {
         Destination::At(output) if output.is_file() => {
             return Err(BatchError::OutputIsFile {
@@ -109,7 +114,6 @@ fn folder(
             let output = || own.as_ref().is_some_and(|o| real_path(e.path()) == *o);
             !hidden && (!e.file_type().is_dir() || !output())
         });
-    let mut found = Vec::new();
     let mut any = false;
     for entry in walk {
         let entry = entry.map_err(|e| BatchError::Unreadable {
@@ -149,6 +153,7 @@ fn folder(
             place: Place::Folder(place),
             root: root.clone(),
         });
+        tell(found.len());
     }
     if !any {
         return Err(BatchError::NoPictures {
@@ -156,7 +161,7 @@ fn folder(
             recursive: request.recursive,
         });
     }
-    Ok(found)
+    Ok(())
 }
 
 /// A single file: into a folder, or to the file named.

@@ -23,7 +23,7 @@ mod tests;
 mod watch;
 
 pub use journal::{JOURNAL, Journal, Stamp, settings_of};
-pub use plan::{BatchPlan, Decision, Entry, Item, plan_batch};
+pub use plan::{BatchPlan, Decision, Entry, Item, plan_batch, plan_batch_telling};
 pub use progress::Progress;
 pub use report::{Report, ReportError, Row, read_report};
 pub use request::{BatchError, BatchRequest, Destination, Existing, Labels};

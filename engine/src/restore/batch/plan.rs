@@ -4,12 +4,13 @@
 //! never one of the inputs, and never the output of another input.
 
 use std::collections::{HashMap, HashSet};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::journal::Journals;
 use super::list;
-use super::paths::{file_number, identity};
+use super::paths::{Identities, file_number};
 use super::request::{BatchError, BatchRequest, Destination, Existing};
 
 /// One picture of a batch.
@@ -85,10 +86,22 @@ impl BatchPlan {
 /// [`BatchError`] when the request as a whole makes no sense; what concerns one picture is its
 /// [`Decision`].
 pub fn plan_batch(request: &BatchRequest) -> Result<BatchPlan, BatchError> {
+    plan_batch_telling(request, &mut |_| ())
+}
+
+/// As [`plan_batch`]; `tell` hears often how many pictures are found so far.
+///
+/// # Errors
+/// As [`plan_batch`].
+pub fn plan_batch_telling(
+    request: &BatchRequest,
+    tell: &mut dyn FnMut(usize),
+) -> Result<BatchPlan, BatchError> {
     let mut journals = Journals::new(request.shard);
-    let found = list::find(request, &mut journals)?;
+    let found = list::find(request, &mut journals, tell)?;
     let items = list::name(request, found);
-    let sources: HashSet<PathBuf> = items.iter().map(|(i, _)| identity(&i.input)).collect();
+    let mut identities = Identities::default();
+    let sources = items.iter().map(|(i, _)| identities.of(&i.input)).collect();
     // A journal for one picture would only be in the way.
     let several = request.inputs.len() > 1
         || request.inputs.iter().any(|i| i.is_dir())
@@ -100,12 +113,15 @@ pub fn plan_batch(request: &BatchRequest) -> Result<BatchPlan, BatchError> {
             .filter_map(|(i, _)| file_number(&i.input))
             .collect(),
         sources,
+        identities,
         written: HashMap::new(),
         settings: request.settings.clone().filter(|_| several),
         journals,
     };
-    let mut entries = Vec::with_capacity(items.len());
+    let count = items.len();
+    let mut entries = Vec::with_capacity(count);
     for (item, wanted) in items {
+        tell(count);
         // Of other shards, too: whose output is whose does not depend on the shard.
         let decision = deciding.decide(&item)?;
         if wanted {
@@ -122,6 +138,7 @@ pub fn plan_batch(request: &BatchRequest) -> Result<BatchPlan, BatchError> {
 
 struct Deciding<'a> {
     request: &'a BatchRequest,
+    identities: Identities,
     sources: HashSet<PathBuf>,
     /// The same, whatever their names.
     source_files: HashSet<(u64, u64)>,
@@ -137,7 +154,7 @@ impl Deciding<'_> {
             let message = format!("{}: {reason}", item.output.display());
             Ok(Decision::Refuse(message))
         };
-        let real = identity(&item.output);
+        let real = self.identities.of(&item.output);
         let file = file_number(&item.output);
         if self.sources.contains(&real) || file.is_some_and(|f| self.source_files.contains(&f)) {
             return refuse("the output would replace a source picture; choose another output");
@@ -156,10 +173,12 @@ impl Deciding<'_> {
             };
         }
         self.written.insert(real, item.input.clone());
-        if let Err(error) = item.output.symlink_metadata()
-            && error.kind() == std::io::ErrorKind::InvalidFilename
-        {
-            return refuse("the name is too long for this folder; give a shorter --template");
+        match item.output.symlink_metadata().map_err(|e| e.kind()) {
+            Err(ErrorKind::NotFound) => return Ok(Decision::Restore),
+            Err(ErrorKind::InvalidFilename) => {
+                return refuse("the name is too long for this folder; give a shorter --template");
+            }
+            _ => (),
         }
         if item.output.is_dir() {
             return refuse("the output is a folder; choose another output");

@@ -184,8 +184,8 @@ enum Rows {
 }
 
 impl Report {
-    /// Begins the report `path`, whose name ends in .csv or .json. A report that is there stays
-    /// until the new one is finished.
+    /// Begins the report `path`, whose name ends in .csv or .json; its folder is made. A report that
+    /// is there stays until the new one is finished.
     ///
     /// # Errors
     /// [`ReportError`].
@@ -194,10 +194,11 @@ impl Report {
         let mut part = path.as_os_str().to_owned();
         part.push(".part");
         let part = PathBuf::from(part);
-        let file = File::create(&part).map_err(|source| ReportError::Io {
-            path: part.clone(),
-            source,
-        })?;
+        // Mostly it lies with the results, whose folder comes into being with the first of them.
+        let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+        let file = folder
+            .and_then(|()| File::create(&part))
+            .map_err(|source| io(&part, source))?;
         Ok(Self {
             path: path.to_owned(),
             part,

@@ -131,6 +131,38 @@ fn two_pictures_never_share_an_output() {
     assert_eq!((plan.items().count(), plan.refused().count()), (1, 1));
 }
 
+/// Where the file system takes `A` and `a` for one name, so do plans; elsewhere they do not.
+/// `SERPENT_CASELESS` names a folder on such a file system.
+#[test]
+fn names_in_other_letters_are_one_file_where_the_file_system_says_so() {
+    let f = match std::env::var_os("SERPENT_CASELESS") {
+        Some(folder) => Folder(tempfile::tempdir_in(folder).unwrap()),
+        None => Folder::with(&[]),
+    };
+    for name in ["in/one/A.png", "in/two/a.png"] {
+        fs::create_dir_all(f.at(name).parent().unwrap()).unwrap();
+        fs::write(f.at(name), "x").unwrap();
+    }
+    let caseless = f.at("in/ONE/a.PNG").exists();
+    assert!(caseless || std::env::var_os("SERPENT_CASELESS").is_none());
+    println!("names in other letters are one file here: {caseless}");
+    let counts = |inputs: &[&str], output: &str| {
+        let plan = f.plan(inputs, output, |r| r.existing = Existing::Overwrite);
+        let plan = plan.unwrap();
+        (plan.items().count(), plan.refused().count())
+    };
+    let one = if caseless { (0, 1) } else { (1, 0) };
+    assert_eq!(counts(&["in/one/A.png"], "in/one/a.png"), one);
+    assert_eq!(counts(&["in/one/A.png"], "IN/ONE/A.PNG"), one);
+    let two = if caseless { (1, 1) } else { (2, 0) };
+    let inputs = ["in/one/A.png", "in/two/a.png"];
+    // Into a folder that is there, one that is not, and one that is empty.
+    fs::create_dir(f.at("empty")).unwrap();
+    for output in ["in/", "new/deep/", "empty/"] {
+        assert_eq!(counts(&inputs, output), two, "{output}");
+    }
+}
+
 #[test]
 fn an_output_folder_inside_the_input_is_not_searched() {
     let f = Folder::with(&["in/a.png", "in/out/a.png"]);
