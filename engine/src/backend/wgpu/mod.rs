@@ -24,6 +24,8 @@ mod profile;
 mod row_sums;
 mod self_test;
 pub mod shader;
+#[cfg(test)]
+mod soak;
 mod staging;
 mod trainer;
 
