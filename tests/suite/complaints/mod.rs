@@ -5,6 +5,7 @@ mod device;
 #[cfg(unix)]
 mod disk;
 mod killed;
+mod large;
 #[cfg(unix)]
 mod names;
 mod page;
