@@ -17,6 +17,7 @@ mod program;
 mod reference;
 mod restore;
 mod runtime;
+mod supply;
 mod trainer;
 mod training;
 mod view;
