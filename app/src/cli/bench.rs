@@ -8,15 +8,16 @@ use serde::Serialize;
 use serpent_engine::backend::BackendError;
 use serpent_engine::backend::wgpu::{ProfileRow, Rung, Verdict, WgpuBackend};
 use serpent_engine::bench::{
-    self, Ceilings, CpuRestoring, Growth, Machine, ProcessorCeilings, Restoring, Training,
+    self, Ceilings, CpuRestoring, Growth, Machine, Named, ProcessorCeilings, Restoring, Training,
     preset_named,
 };
+use serpent_engine::checkpoint::Checkpoint;
 use serpent_engine::files::write_text;
 use serpent_engine::network::Preset;
 use serpent_engine::restore::{DeviceChoice, DeviceSetup};
 
 use super::bench_start::{self, Starts};
-use super::common::{Global, Outcome};
+use super::common::{Global, Outcome, library};
 use super::{bench_markdown, bench_text};
 
 /// Measure this machine
@@ -32,7 +33,10 @@ pub(super) struct BenchArgs {
     /// Networks: tiny, base, large
     #[arg(long, value_delimiter = ',', value_parser = preset, default_value = "base", value_name = "PRESET,...")]
     preset: Vec<Preset>,
-    /// Pictures: a side in pixels, or WIDTHxHEIGHT
+    /// Networks of models instead, by their names in `serpent models` or their files
+    #[arg(long, value_delimiter = ',', conflicts_with_all = ["preset", "all"], value_name = "MODEL,...")]
+    models: Vec<String>,
+    /// Pictures as they go in: a side in pixels, or WIDTHxHEIGHT
     #[arg(long, value_delimiter = ',', value_parser = size, default_value = "256,512,1024", value_name = "SIZE,...")]
     sizes: Vec<Size>,
     /// Repetitions that count, after warm ones; fewer of what takes long
@@ -160,11 +164,11 @@ pub(super) fn run(args: &BenchArgs, global: &Global) -> anyhow::Result<Outcome> 
     }
     if processor {
         for preset in [Preset::Tiny, Preset::Base] {
-            let name = bench::preset_name(preset);
-            progress(global, &format!("{name} on the processor"));
+            let network = Named::from(preset);
+            progress(global, &format!("{} on the processor", network.name));
             let size = (PHOTO.1, PHOTO.0);
             let done = bench::processor_time(
-                preset,
+                &network,
                 size,
                 args.runs.min(7),
                 args.kernels,
@@ -205,34 +209,31 @@ fn graphics(
     if ceilings_only {
         return Ok(());
     }
-    let presets = match args.all {
-        true => vec![Preset::Tiny, Preset::Base, Preset::Large],
-        false => args.preset.clone(),
-    };
-    for &preset in &presets {
+    let networks = networks(args)?;
+    for network in &networks {
         for &Size(width, height) in &args.sizes {
-            let name = bench::preset_name(preset);
+            let name = &network.name;
             progress(global, &format!("{name}, {width} × {height}, {rung}"));
             let size = (height, width);
-            let done = bench::restoring(backend, preset, size, args.runs, Some(&ceilings));
+            let done = bench::restoring(backend, network, size, args.runs, Some(&ceilings));
             report.restoring.push(done?);
         }
     }
     let train = args.train.or(args.all.then_some(Size(16, 128)));
     if let Some(Size(batch, side)) = train {
-        let presets = if args.all {
-            &presets[1..2]
+        let trained = if args.all {
+            &networks[1..2]
         } else {
-            &presets[..]
+            &networks[..]
         };
-        for &preset in presets {
-            let name = bench::preset_name(preset);
+        for network in trained {
+            let name = &network.name;
             progress(
                 global,
                 &format!("training {name}, {batch} crops of {side}, {rung}"),
             );
             let size = (batch, side);
-            let done = bench::training(backend, preset, size, args.runs, Some(&ceilings));
+            let done = bench::training(backend, network, size, args.runs, Some(&ceilings));
             report.training.push(done?);
         }
     }
@@ -246,16 +247,36 @@ fn graphics(
             .iter()
             .map(|mp| (mp.max(0.0) * 1e6).sqrt().round().max(1.0) as usize)
             .collect();
-        let preset = if args.all { Preset::Base } else { presets[0] };
+        let network = &networks[usize::from(args.all)];
         report
             .growth
-            .extend(bench::growth(backend.clone(), preset, &sides)?);
+            .extend(bench::growth(backend.clone(), network, &sides)?);
     }
     Ok(())
 }
 
+/// What to measure on a graphics device.
+fn networks(args: &BenchArgs) -> anyhow::Result<Vec<Named>> {
+    let presets = match args.all {
+        true => vec![Preset::Tiny, Preset::Base, Preset::Large],
+        false => args.preset.clone(),
+    };
+    if args.models.is_empty() {
+        return Ok(presets.into_iter().map(Named::from).collect());
+    }
+    let library = library();
+    let of = |name: &String| {
+        let config = Checkpoint::load(&library.find(name)?)?.config;
+        Ok(Named {
+            name: name.clone(),
+            config,
+        })
+    };
+    args.models.iter().map(of).collect()
+}
+
 /// The graphics device; none where the processor was asked for or is all there is.
-fn open(global: &Global, rung: Option<Rung>) -> anyhow::Result<Option<WgpuBackend>> {
+pub(super) fn open(global: &Global, rung: Option<Rung>) -> anyhow::Result<Option<WgpuBackend>> {
     if global.device() == DeviceChoice::Cpu {
         return Ok(None);
     }
@@ -280,11 +301,11 @@ fn progress(global: &Global, line: &str) {
 /// Every measured launch as a trace.
 fn write_trace(path: &Path, report: &Report) -> anyhow::Result<()> {
     let restoring = report.restoring.iter().map(|r| {
-        let name = format!("{} {}x{} {}", r.preset, r.width, r.height, r.rung);
+        let name = format!("{} {}x{} {}", r.network, r.width, r.height, r.rung);
         (name, r.rows.as_slice())
     });
     let training = report.training.iter().map(|t| {
-        let name = format!("training {} {}x{} {}", t.preset, t.batch, t.side, t.rung);
+        let name = format!("training {} {}x{} {}", t.network, t.batch, t.side, t.rung);
         (name, t.rows.as_slice())
     });
     let all: Vec<(String, &[ProfileRow])> = restoring.chain(training).collect();

@@ -73,26 +73,26 @@ fn rows(report: &Report) -> Vec<Row> {
                 floor: r.floor_ms,
                 times: r.distance(),
                 ..plain(
-                    format!("{}, {size}: kernels (with transfers)", r.preset),
+                    format!("{}, {size}: kernels (with transfers)", r.network),
                     r.rung,
                     format!("{} ({wall})", ms(kernels)),
                 )
             },
             None => plain(
-                format!("{}, {size}: with transfers", r.preset),
+                format!("{}, {size}: with transfers", r.network),
                 r.rung,
                 wall,
             ),
         });
     }
     for (r, memory) in report.restoring.iter().filter_map(|r| Some((r, r.memory?))) {
-        let what = format!("{}, {}: device memory", r.preset, size(r.width, r.height));
+        let what = format!("{}, {}: device memory", r.network, size(r.width, r.height));
         let planned = mib(r.intermediate_bytes);
         let measured = format!("{} MiB ({planned} of it intermediates)", mib(memory.used));
         rows.push(plain(what, r.rung, measured));
     }
     for t in &report.training {
-        let what = format!("training {}, {} × {}²: a step", t.preset, t.batch, t.side);
+        let what = format!("training {}, {} × {}²: a step", t.network, t.batch, t.side);
         let measured = format!(
             "{}, {:.0} crops/s, {} MiB",
             ms(&t.step_ms),
@@ -118,7 +118,7 @@ fn rows(report: &Report) -> Vec<Row> {
         rows.push(plain(
             format!(
                 "{}, {megapixels:.0} MP restored whole ({} tiles)",
-                g.preset, g.tiles
+                g.network, g.tiles
             ),
             g.rung,
             format!(
@@ -131,7 +131,7 @@ fn rows(report: &Report) -> Vec<Row> {
         let what = format!(
             "processor, {} threads, {}, {}",
             c.threads,
-            c.preset,
+            c.network,
             size(c.width, c.height)
         );
         rows.push(Row {
@@ -159,7 +159,7 @@ fn op_row(r: &Restoring, sum: &Sum, what: &str) -> Row {
     Row {
         what: format!(
             "{}, {}: {what}, timed apart",
-            r.preset,
+            r.network,
             size(r.width, r.height)
         ),
         rung: r.rung.to_string(),

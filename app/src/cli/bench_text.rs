@@ -29,25 +29,25 @@ pub(super) fn page(report: &Report, kernels: bool) -> String {
     }
     if kernels {
         for r in &report.restoring {
-            let name = format!("{} {} × {}, {}", r.preset, r.width, r.height, r.rung);
+            let name = format!("{} {} × {}, {}", r.network, r.width, r.height, r.rung);
             parts.extend(tables(&name, &[&r.kernels, &r.ops, &r.places]));
         }
         for t in &report.training {
             let name = format!(
                 "training {} {} × {}², {}",
-                t.preset, t.batch, t.side, t.rung
+                t.network, t.batch, t.side, t.rung
             );
             parts.extend(tables(&name, &[&t.kernels, &t.ops, &t.places]));
         }
         for c in &report.cpu {
-            let name = format!("{} {} × {} on the processor", c.preset, c.width, c.height);
+            let name = format!("{} {} × {} on the processor", c.network, c.width, c.height);
             parts.extend(tables(&name, &[&c.ops, &c.places]));
         }
     }
     if !report.cpu.is_empty() {
         let rows = report.cpu.iter().map(|c| {
             vec![
-                format!("{} {} × {}", c.preset, c.width, c.height),
+                format!("{} {} × {}", c.network, c.width, c.height),
                 ms(&c.wall_ms),
                 c.floor_ms.map_or(String::new(), |f| format!("{f:.0}")),
                 c.wall_ms.runs.to_string(),
@@ -70,7 +70,7 @@ pub(super) fn page(report: &Report, kernels: bool) -> String {
     if !report.growth.is_empty() {
         let rows = report.growth.iter().map(|g| {
             vec![
-                format!("{} {}², {}", g.preset, g.side, g.rung),
+                format!("{} {}², {}", g.network, g.side, g.rung),
                 format!("{:.2}", g.seconds),
                 format!("{:.1}", g.ns_per_pixel),
                 g.tiles.to_string(),
@@ -151,7 +151,7 @@ fn ceilings(c: &Ceilings) -> String {
 fn restoring(all: &[Restoring]) -> String {
     let rows = all.iter().map(|r| {
         vec![
-            format!("{} {} × {}, {}", r.preset, r.width, r.height, r.rung),
+            format!("{} {} × {}, {}", r.network, r.width, r.height, r.rung),
             r.kernel_ms.as_ref().map_or(String::new(), ms),
             r.floor_ms.map_or(String::new(), |f| format!("{f:.2}")),
             r.distance().map_or(String::new(), |d| format!("{d:.1}")),
@@ -182,7 +182,7 @@ fn restoring(all: &[Restoring]) -> String {
 fn training(all: &[Training]) -> String {
     let rows = all.iter().map(|t| {
         vec![
-            format!("{} {} × {}², {}", t.preset, t.batch, t.side, t.rung),
+            format!("{} {} × {}², {}", t.network, t.batch, t.side, t.rung),
             ms(&t.step_ms),
             t.floor_ms.map_or(String::new(), |f| format!("{f:.2}")),
             t.distance().map_or(String::new(), |d| format!("{d:.1}")),

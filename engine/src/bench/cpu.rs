@@ -5,17 +5,16 @@ use std::time::Instant;
 
 use super::restoring::PATIENCE;
 use super::table::Sum;
-use super::{BenchError, ProcessorCeilings, Spread, Subject, preset_name, repeat, samples};
+use super::{BenchError, Named, ProcessorCeilings, Spread, Subject, repeat, samples};
 use crate::backend::Backend;
 use crate::backend::cpu::CpuBackend;
 use crate::graph::{Cost, Graph, graph_cost, node_cost};
-use crate::network::Preset;
 
 /// What restoring pictures of one size takes on the processor.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct CpuRestoring {
     /// The network.
-    pub preset: &'static str,
+    pub network: String,
     /// Height, rounded up to what the network takes.
     pub height: usize,
     /// Width, rounded up to what the network takes.
@@ -37,12 +36,12 @@ pub struct CpuRestoring {
     pub places: Vec<Sum>,
 }
 
-/// Measures a preset at one size; with `apart` also every node by itself.
+/// Measures a network at one size; with `apart` also every node by itself.
 ///
 /// # Errors
 /// [`BenchError`] when the network has no such size.
 pub fn processor_time(
-    preset: Preset,
+    network: &Named,
     size: (usize, usize),
     runs: usize,
     apart: bool,
@@ -54,7 +53,7 @@ pub fn processor_time(
         height,
         width,
         ..
-    } = Subject::new(preset, size)?;
+    } = Subject::new(&network.config, size)?;
     let (wall_ms, intermediate_bytes) = time(&fused, &weights, runs)?;
     let floor = |c: &ProcessorCeilings| {
         let costs = fused.nodes.iter().map(|n| node_cost(&fused, n));
@@ -69,7 +68,7 @@ pub fn processor_time(
         false => Default::default(),
     };
     Ok(CpuRestoring {
-        preset: preset_name(preset),
+        network: network.name.clone(),
         height,
         width,
         threads: rayon::current_num_threads(),

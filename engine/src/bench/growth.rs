@@ -4,18 +4,18 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{BenchError, preset_name, samples};
+use super::{BenchError, Named, samples};
 use crate::backend::wgpu::{Allocated, Rung, WgpuBackend};
 use crate::checkpoint::{Checkpoint, Task};
 use crate::image::{Colour, Picture};
-use crate::network::{Network, Preset, initial_weights};
+use crate::network::{Network, initial_weights};
 use crate::restore::{Device, Options, Restorer};
 
 /// A picture of one size, restored as the program does.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Growth {
     /// The network.
-    pub preset: &'static str,
+    pub network: String,
     /// How numbers are kept and multiplied.
     pub rung: Rung,
     /// Width and height.
@@ -36,14 +36,14 @@ pub struct Growth {
 /// [`BenchError`] when the device and the processor both fail.
 pub fn growth(
     backend: Arc<WgpuBackend>,
-    preset: Preset,
+    network: &Named,
     sides: &[usize],
 ) -> Result<Vec<Growth>, BenchError> {
-    let config = preset.config();
+    let config = network.config.clone();
     let size = config.size_multiple();
-    let network = Network::build(&config, 1, size, size)?;
+    let built = Network::build(&config, 1, size, size)?;
     let checkpoint = Arc::new(Checkpoint {
-        weights: initial_weights(&network.parameters, 1),
+        weights: initial_weights(&built.parameters, 1),
         config,
         task: Task::Denoise,
         recipe: serde_json::Value::Null,
@@ -66,7 +66,7 @@ pub fn growth(
             seconds = start.elapsed().as_secs_f64();
         }
         all.push(Growth {
-            preset: preset_name(preset),
+            network: network.name.clone(),
             rung: backend.rung(),
             side,
             seconds,

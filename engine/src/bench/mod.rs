@@ -29,7 +29,7 @@ pub use training::{Training, training};
 
 use crate::backend::BackendError;
 use crate::graph::{Graph, ShapeError, fuse};
-use crate::network::{Network, NetworkError, Preset, initial_weights};
+use crate::network::{Network, NetworkConfig, NetworkError, Preset, initial_weights};
 use crate::restore::RestoreError;
 
 /// A measurement that could not be made.
@@ -65,7 +65,25 @@ pub fn preset_named(name: &str) -> Option<Preset> {
         .find(|&p| preset_name(p) == name)
 }
 
-/// A preset's network for restoring one picture, with fixed weights.
+/// A network to measure: a preset's or a model's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Named {
+    /// What figures call it.
+    pub name: String,
+    /// The network; weights are not looked at, they change nothing about the time.
+    pub config: NetworkConfig,
+}
+
+impl From<Preset> for Named {
+    fn from(preset: Preset) -> Self {
+        Self {
+            name: preset_name(preset).to_owned(),
+            config: preset.config(),
+        }
+    }
+}
+
+/// A network for restoring one picture, with fixed weights.
 struct Subject {
     graph: Graph,
     weights: Vec<Vec<f32>>,
@@ -77,12 +95,11 @@ struct Subject {
 }
 
 impl Subject {
-    fn new(preset: Preset, (height, width): (usize, usize)) -> Result<Self, NetworkError> {
-        let config = preset.config();
+    fn new(config: &NetworkConfig, (height, width): (usize, usize)) -> Result<Self, NetworkError> {
         let multiple = config.size_multiple();
         let height = height.next_multiple_of(multiple);
         let width = width.next_multiple_of(multiple);
-        let network = Network::build(&config, 1, height, width)?;
+        let network = Network::build(config, 1, height, width)?;
         Ok(Self {
             weights: initial_weights(&network.parameters, 1),
             graph: fuse(network.graph),

@@ -4,12 +4,11 @@ use std::time::{Duration, Instant};
 
 use super::table::{Sum, sums};
 use super::{
-    BenchError, Ceilings, Spread, Subject, floor_seconds, preset_name, repeat, samples, stored_cost,
+    BenchError, Ceilings, Named, Spread, Subject, floor_seconds, repeat, samples, stored_cost,
 };
 use crate::backend::Executable;
 use crate::backend::wgpu::{Allocated, ProfileRow, Rung, WgpuBackend};
 use crate::graph::Cost;
-use crate::network::Preset;
 
 /// Longest that the repetitions of one measurement may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(8);
@@ -17,8 +16,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(8);
 /// What restoring pictures of one size takes.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Restoring {
-    /// The network.
-    pub preset: &'static str,
+    /// Name of the network.
+    pub network: String,
     /// What the kernels may use.
     pub rung: Rung,
     /// Height of the picture.
@@ -60,13 +59,13 @@ impl Restoring {
     }
 }
 
-/// Measures a preset at one size; sides are rounded up to what the network takes.
+/// Measures a network at one size of its input; sides are rounded up to what the network takes.
 ///
 /// # Errors
 /// [`BenchError`] when the network has no such size or the device fails.
 pub fn restoring(
     backend: &WgpuBackend,
-    preset: Preset,
+    network: &Named,
     size: (usize, usize),
     runs: usize,
     ceilings: Option<&Ceilings>,
@@ -77,7 +76,7 @@ pub fn restoring(
         height,
         width,
         channels,
-    } = Subject::new(preset, size)?;
+    } = Subject::new(&network.config, size)?;
     let input = samples(height * width * channels);
     let start = Instant::now();
     let mut executable = backend.load_model(&weights)?.prepare_program(&graph)?;
@@ -98,7 +97,7 @@ pub fn restoring(
     let costs = || graph.nodes.iter().map(|n| stored_cost(graph, n));
     let floor_ms = ceilings.map(|c| costs().map(|cost| 1e3 * floor_seconds(&cost, c)).sum());
     Ok(Restoring {
-        preset: preset_name(preset),
+        network: network.name.clone(),
         rung: backend.rung(),
         height,
         width,

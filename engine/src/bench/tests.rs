@@ -71,7 +71,13 @@ fn the_floor_is_what_takes_longest() {
 
 #[test]
 fn restoring_adds_up() {
-    let done = restoring(&backend(), Preset::Tiny, (12, 16), 2, Some(&ceilings()));
+    let done = restoring(
+        &backend(),
+        &Preset::Tiny.into(),
+        (12, 16),
+        2,
+        Some(&ceilings()),
+    );
     let done = done.unwrap();
     assert_eq!((done.height, done.width), (16, 16));
     assert!(done.intermediate_bytes > 0 && done.wall_ms.median > 0.0);
@@ -102,7 +108,7 @@ fn restoring_adds_up() {
 
 #[test]
 fn training_is_timed_and_told_apart() {
-    let done = training(&backend(), Preset::Tiny, (1, 8), 3, None).unwrap();
+    let done = training(&backend(), &Preset::Tiny.into(), (1, 8), 3, None).unwrap();
     assert!(done.crops_per_second > 0.0 && done.trainer_bytes > 0);
     assert!(done.ops.iter().any(|s| s.name == "Optimizer"));
     assert!(done.ops.iter().any(|s| s.name == "SelectiveScanBackward"));
@@ -116,7 +122,7 @@ fn the_processor_is_timed_whole_and_in_parts() {
         copy: Spread::of(vec![1e3]),
         product: Spread::of(vec![f64::INFINITY]),
     };
-    let done = processor_time(Preset::Tiny, (8, 12), 3, true, Some(&ceilings)).unwrap();
+    let done = processor_time(&Preset::Tiny.into(), (8, 12), 3, true, Some(&ceilings)).unwrap();
     // Products cost nothing on this processor: a byte a millisecond is all there is.
     assert!((done.floor_ms.unwrap() / done.cost.bytes as f64 - 1.0).abs() < 1e-9);
     assert_eq!((done.height, done.width), (8, 16));
@@ -131,7 +137,12 @@ fn the_processor_is_timed_whole_and_in_parts() {
 
 #[test]
 fn growing_pictures_are_restored_whole() {
-    let done = growth(std::sync::Arc::new(backend()), Preset::Tiny, &[8, 16]).unwrap();
+    let done = growth(
+        std::sync::Arc::new(backend()),
+        &Preset::Tiny.into(),
+        &[8, 16],
+    )
+    .unwrap();
     assert_eq!(done.len(), 2);
     assert!(done.iter().all(|g| g.tiles == 1 && g.seconds > 0.0));
 }

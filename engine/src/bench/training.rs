@@ -4,13 +4,11 @@ use std::time::Instant;
 
 use super::restoring::PATIENCE;
 use super::table::{Sum, sums};
-use super::{
-    BenchError, Ceilings, Spread, floor_seconds, preset_name, repeat, samples, stored_cost,
-};
+use super::{BenchError, Ceilings, Named, Spread, floor_seconds, repeat, samples, stored_cost};
 use crate::backend::wgpu::{Allocated, ProfileRow, Rung, WgpuBackend};
 use crate::backend::{StepSettings, Trainer, TrainingState};
 use crate::graph::{Cost, Loss};
-use crate::network::{Network, Preset, initial_weights};
+use crate::network::{Network, initial_weights};
 use crate::train::training_graph;
 
 /// Steps queued together and timed as one measurement.
@@ -20,7 +18,7 @@ const STEPS: u32 = 4;
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Training {
     /// The network.
-    pub preset: &'static str,
+    pub network: String,
     /// What the kernels may use.
     pub rung: Rung,
     /// Crops a step.
@@ -62,26 +60,27 @@ impl Training {
     }
 }
 
-/// Measures training a preset with the Charbonnier loss, as the trainer does.
+/// Measures training a network with the Charbonnier loss, as the trainer does.
 ///
 /// # Errors
 /// [`BenchError`] when the network has no such size or the device fails.
 pub fn training(
     backend: &WgpuBackend,
-    preset: Preset,
+    network: &Named,
     (batch, side): (usize, usize),
     runs: usize,
     ceilings: Option<&Ceilings>,
 ) -> Result<Training, BenchError> {
-    let network = Network::build(&preset.config(), batch, side, side)?;
-    let weights = initial_weights(&network.parameters, 1);
-    let decay: Vec<bool> = network.parameters.iter().map(|p| p.decay).collect();
-    let graph = training_graph(network, Loss::Charbonnier { epsilon: 1e-3 })?;
+    let built = Network::build(&network.config, batch, side, side)?;
+    let weights = initial_weights(&built.parameters, 1);
+    let decay: Vec<bool> = built.parameters.iter().map(|p| p.decay).collect();
+    let graph = training_graph(built, Loss::Charbonnier { epsilon: 1e-3 })?;
     let start = Instant::now();
     let mut trainer = backend.load_trainer(&graph, &decay, &TrainingState::start(weights))?;
     let prepare_ms = 1e3 * start.elapsed().as_secs_f64();
-    let clean = samples(batch * side * side * 3);
-    let noisy: Vec<f32> = clean
+    let (channels, scale) = (network.config.input_channels(), network.config.scale);
+    let clean = samples(batch * side * side * 3 * scale * scale);
+    let noisy: Vec<f32> = samples(batch * side * side * channels)
         .iter()
         .enumerate()
         .map(|(i, v)| v + 0.1 * (i as f32).sin())
@@ -116,7 +115,7 @@ pub fn training(
     let costs = || graph.nodes.iter().map(|n| stored_cost(graph, n));
     let floor_ms = ceilings.map(|c| costs().map(|cost| 1e3 * floor_seconds(&cost, c)).sum());
     Ok(Training {
-        preset: preset_name(preset),
+        network: network.name.clone(),
         rung: backend.rung(),
         batch,
         side,

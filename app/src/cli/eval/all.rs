@@ -7,17 +7,26 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use serpent_engine::backend::wgpu::DeviceKind;
+use serpent_engine::bench::{self, Named};
 use serpent_engine::checkpoint::Checkpoint;
 use serpent_engine::files::write_text;
 use serpent_engine::metrics::{Point, quality_for_cost};
 
+use super::super::bench::open as graphics_device;
 use super::super::common::{Global, Outcome, library};
 use super::EvalArgs;
 use super::bench::{Bench, Way, pictures};
 use super::classical;
-use super::results::{Entry, Measured, Published, Results, models_folder};
+use super::results::{Entry, Measured, Published, Results, Timed, models_folder};
 use super::tables::{all, fill_in, limit, markdown};
 use super::task::EvalTask;
+
+/// Side of the result that networks are timed on.
+const SIDE: usize = 256;
+
+/// Repetitions of it.
+const RUNS: usize = 50;
 
 /// Options of `--all`.
 #[derive(Debug, clap::Args)]
@@ -43,6 +52,9 @@ pub(super) struct AllArgs {
     /// Draw PSNR against cost at 256 × 256 (CBSD68, σ 25) into this PNG
     #[arg(long, value_name = "PNG")]
     plot: Option<PathBuf>,
+    /// Draw PSNR against time on a graphics card (256 × 256; CBSD68, σ 25) into this PNG
+    #[arg(long, value_name = "PNG")]
+    plot_time: Option<PathBuf>,
     /// File of measured figures [default: models/results.json of the source tree]
     #[arg(long, value_name = "JSON")]
     results: Option<PathBuf>,
@@ -79,7 +91,10 @@ pub(super) fn run(args: &EvalArgs, global: &Global) -> anyhow::Result<Outcome> {
         write_text(page, &new).with_context(|| page.display().to_string())?;
     }
     if let Some(plot) = &options.plot {
-        draw(plot, &results, &published)?;
+        draw(plot, Cost::Operations, &results, &published)?;
+    }
+    if let Some(plot) = &options.plot_time {
+        draw(plot, Cost::Time, &results, &published)?;
     }
     match global.json {
         true => println!("{}", serde_json::to_string_pretty(&results)?),
@@ -88,8 +103,15 @@ pub(super) fn run(args: &EvalArgs, global: &Global) -> anyhow::Result<Outcome> {
     Ok(outcome)
 }
 
+/// What quality is drawn against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cost {
+    Operations,
+    Time,
+}
+
 /// Quality for its cost: what is published and ours.
-fn draw(path: &Path, results: &Results, published: &Published) -> anyhow::Result<()> {
+fn draw(path: &Path, cost: Cost, results: &Results, published: &Published) -> anyhow::Result<()> {
     let (set, level) = ("CBSD68", 25.0);
     let mut points: Vec<Point> = published
         .methods
@@ -98,7 +120,10 @@ fn draw(path: &Path, results: &Results, published: &Published) -> anyhow::Result
         .filter_map(|m| {
             Some(Point {
                 label: m.name.clone(),
-                cost: m.gmac?,
+                cost: match cost {
+                    Cost::Operations => m.gmac?,
+                    Cost::Time => m.ms?,
+                },
                 quality: m.psnr(set, level)?,
                 ours: false,
             })
@@ -109,14 +134,26 @@ fn draw(path: &Path, results: &Results, published: &Published) -> anyhow::Result
             let here = (e.task, e.set.as_str(), e.level) == (EvalTask::Denoise, set, level);
             here && e.method == *name && !e.ensemble && e.told == model.noise_map
         });
-        points.extend(figure.map(|e| Point {
+        let cost = match cost {
+            Cost::Operations => Some(model.gmac),
+            Cost::Time => model.timed.as_ref().map(|t| t.ms),
+        };
+        points.extend(figure.zip(cost).map(|(e, cost)| Point {
             label: format!("Serpent, {name}"),
-            cost: model.gmac,
+            cost,
             quality: e.psnr,
             ours: true,
         }));
     }
-    let axes = ["GMAC at 256 × 256 (scans apart)", "PSNR in dB"];
+    let across = match cost {
+        Cost::Operations => "GMAC at 256 × 256 (scans apart)".to_owned(),
+        Cost::Time => {
+            let mut cards = results.models.values().filter_map(|m| m.timed.as_ref());
+            let card = cards.next().map_or("", |t| t.device.as_str());
+            format!("ms for 256 × 256 on an {card}, kernels alone, 16 bits")
+        }
+    };
+    let axes = [across.as_str(), "PSNR in dB"];
     let title = "Colour denoising of CBSD68, noise of σ 25: quality for its cost";
     Ok(quality_for_cost(path, title, axes, &points)?)
 }
@@ -141,6 +178,8 @@ fn measure(
         eprintln!("{left_out}");
     }
     let pieces = pieces(args, sets, results)?;
+    time(args, global, results)?;
+    results.save(path)?;
     let taken = |p: &Piece| args.limit.or(limit(p.entry.task));
     let counts = pieces
         .iter()
@@ -170,6 +209,38 @@ fn measure(
         classical::measure(args, sets, validation, results, path)?;
     }
     Ok(Outcome::Done)
+}
+
+/// Times the networks of the models that have no time yet, where there is a graphics card that
+/// tells it.
+fn time(args: &EvalArgs, global: &Global, results: &mut Results) -> anyhow::Result<()> {
+    let asked = |name: &String| args.model.as_ref().is_none_or(|m| m == name);
+    let mut left: Vec<(&String, &mut Measured)> = (results.models.iter_mut())
+        .filter(|(name, m)| asked(name) && (args.all.again || m.timed.is_none()))
+        .collect();
+    if left.is_empty() {
+        return Ok(());
+    }
+    let Some(backend) = graphics_device(global, None)? else {
+        return Ok(());
+    };
+    if !backend.has_timestamps() || backend.info().kind == DeviceKind::Software {
+        return Ok(());
+    }
+    for (name, measured) in &mut left {
+        let config = Checkpoint::load(&library().find(name)?)?.config;
+        let side = SIDE / config.scale;
+        let network = Named {
+            name: (*name).clone(),
+            config,
+        };
+        let done = bench::restoring(&backend, &network, (side, side), RUNS, None)?;
+        measured.timed = done.kernel_ms.map(|spread| Timed {
+            ms: spread.median,
+            device: backend.info().name.clone(),
+        });
+    }
+    Ok(())
 }
 
 /// What is to be measured of our models.

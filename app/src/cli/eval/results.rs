@@ -31,6 +31,18 @@ pub(crate) struct Measured {
     pub scan_gflop: f64,
     /// Whether it takes the noise level.
     pub noise_map: bool,
+    /// On a graphics card, where one measured it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timed: Option<Timed>,
+}
+
+/// How long a network takes for 256 × 256 of the result.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Timed {
+    /// Milliseconds of its kernels alone, median.
+    pub ms: f64,
+    /// The card.
+    pub device: String,
 }
 
 /// One method on one set at one level.
@@ -76,6 +88,7 @@ impl Measured {
             gmac: size.cost.dense_macs as f64 / 1e9,
             scan_gflop: size.cost.scan_flops as f64 / 1e9,
             noise_map: model.config.noise_map,
+            timed: None,
         })
     }
 }
@@ -106,12 +119,15 @@ impl Results {
         write_text(path, &text).with_context(|| path.display().to_string())
     }
 
-    /// Takes a model in; figures of another file by that name are dropped.
-    pub fn take_model(&mut self, name: &str, measured: Measured) {
-        let known = self.models.insert(name.to_owned(), measured.clone());
-        if known.is_some_and(|k| k.fingerprint != measured.fingerprint) {
-            self.entries.retain(|e| e.method != name);
+    /// Takes a model in; figures of another file by that name are dropped, its time is kept.
+    pub fn take_model(&mut self, name: &str, mut measured: Measured) {
+        let known = self.models.remove(name);
+        let same = |k: &Measured| k.fingerprint == measured.fingerprint;
+        match known.as_ref().is_some_and(same) {
+            true => measured.timed = measured.timed.or(known.and_then(|k| k.timed)),
+            false => self.entries.retain(|e| e.method != name),
         }
+        self.models.insert(name.to_owned(), measured);
     }
 
     /// Takes a figure in, in place of an older one of the same thing.
@@ -150,6 +166,8 @@ pub(crate) struct Method {
     pub gmac: Option<f64>,
     /// Where the cost comes from.
     pub cost_source: Option<String>,
+    /// Milliseconds for 256 × 256 on an NVIDIA H200, by `tests/reference/peers.py`.
+    pub ms: Option<f64>,
     /// Of each set: level and PSNR in dB.
     pub psnr: BTreeMap<String, Vec<(f32, f64)>>,
 }
@@ -202,6 +220,7 @@ mod tests {
             gmac: 1.0,
             scan_gflop: 1.0,
             noise_map: false,
+            timed: None,
         };
         let mut results = Results::default();
         results.take_model("a", model("1"));

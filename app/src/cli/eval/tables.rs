@@ -477,6 +477,7 @@ mod tests {
             gmac: 13.53,
             scan_gflop: 2.88,
             noise_map: true,
+            timed: None,
         };
         results.models.insert("mine".to_owned(), measured);
         let text = markdown(&results, &published, None);
