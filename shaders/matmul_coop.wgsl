@@ -10,8 +10,8 @@
 //   every row_groups-th tile of rows, so that A is all that streams.
 //   Matrices are named one by one: indexed ones would go to memory.
 // Constants: SG_M, SG_N, SG_K, TM, TN; BM = 16·TM·SG_M, BN = 16·TN·SG_N; BK = 16·STEPS·SG_K;
-//   LOADS_A, LOADS_B: vec4 an invocation stages; STORES: vec4 it writes of 16 rows of every
-//   share; with KEEP_B, KEPT: k, rounded up to BK; flags.
+//   LOADS_A, LOADS_B: vec4 an invocation stages; STORES: how often it writes of 16 rows of every
+//   share, four numbers at a time or, with EIGHTS (16-bit results, SG_K = 1), eight; with KEEP_B, KEPT: k, rounded up to BK; flags.
 // Numerics: factors are rounded to 16 bits, saturating; sums are 32-bit.
 // Needs: subgroups of exactly 32, numbered as the invocations are; 16 × 16 × 16 of f16
 //   with f32 sums; 48 KiB of workgroup memory.
@@ -59,8 +59,9 @@ const B_K: u32 = 4u;
 // 16 rows of each subgroup's results on their way out, padded by 16 bytes.
 const LDC: u32 = 4u * TN + 1u;
 const C_SIZE: u32 = 16u * LDC;
-// vec4 of 16 rows of every share.
-const ROW_WORDS: u32 = SG_M * 16u * (BN / 4u);
+// vec4 that an invocation writes at a time, and how many times that 16 rows of every share are.
+const AT_ONCE: u32 = 1u + EIGHTS;
+const ROW_WORDS: u32 = SG_M * 16u * (BN / 4u) / AT_ONCE;
 
 var<workgroup> a_tile: array<vec4<f16>, A_ROWS * LDA>;
 var<workgroup> b_tile: array<vec4<f16>, B_ROWS * LDB>;
@@ -172,8 +173,8 @@ fn main(
             workgroupBarrier();
 #for E STORES
             let i$I$E = min($Eu * THREADS + thread, ROW_WORDS - 1u);
-            let r$I$E = i$I$E / (BN / 4u);
-            let q$I$E = i$I$E % (BN / 4u);
+            let r$I$E = i$I$E / (BN / 4u / AT_ONCE);
+            let q$I$E = i$I$E % (BN / 4u / AT_ONCE) * AT_ONCE;
             let row$I$E = m0 + (r$I$E / 16u * TM + $Iu) * 16u + r$I$E % 16u;
             let from$I$E = (r$I$E / 16u * SG_N + q$I$E / (4u * TN)) * C_SIZE + r$I$E % 16u * LDC + q$I$E % (4u * TN);
             var v$I$E = vec4<f32>();
@@ -183,11 +184,19 @@ fn main(
 #if VECTOR_C
             let w$I$E = finished(row$I$E, n0 / 4u + q$I$E, v$I$E);
 #endif
+#if EIGHTS
+            let x$I$E = finished(row$I$E, n0 / 4u + q$I$E + 1u, c_tile[from$I$E + 1u]);
+#endif
 #endfor
 #for E STORES
 #if VECTOR_C
             if row$I$E < params.m && n0 + 4u * q$I$E < params.n {
-                c[(slab * params.m + row$I$E) * (params.n / 4u) + n0 / 4u + q$I$E] = w$I$E;
+                let to$I$E = (slab * params.m + row$I$E) * (params.n / 4u) + n0 / 4u + q$I$E;
+#if EIGHTS
+                c[to$I$E / 2u] = vec4<u32>(packed(w$I$E), packed(x$I$E));
+#else
+                c[to$I$E] = WordC(w$I$E);
+#endif
             }
 #else
             store(slab, row$I$E, n0 + 4u * q$I$E, v$I$E);

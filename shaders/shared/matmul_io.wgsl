@@ -6,6 +6,8 @@
 // VECTOR_A, VECTOR_B, VECTOR_C: the operand's rows divide by 4, so that loads and stores take
 //   four numbers. HALF1 (a), HALF2 (b), HALF3 (c), HALF4.. (the rest): 16-bit in memory, which
 //   implies rows that divide by 4; stores saturate instead of overflowing.
+// EIGHTS: c is in 16 bits and its rows divide by 8: a word of it is eight numbers, which the kernel
+//   stores by itself.
 // BIAS: bias [n]. RESIDUAL: residual [m, n], scale [n].
 
 struct Params {
@@ -45,10 +47,14 @@ alias Word = vec4<f32>;
 #else
 alias Word = f32;
 #endif
+#if EIGHTS
+alias WordC = vec4<u32>;
+#else
 #if HALF3
 alias WordC = vec4<f16>;
 #else
 alias WordC = Word;
+#endif
 #endif
 @group(0) @binding(1) var<storage, read> a: array<WordA>;
 @group(0) @binding(2) var<storage, read> b: array<WordB>;
@@ -108,8 +114,9 @@ fn load_b(row: u32, column: u32, rows: u32, columns: u32) -> vec4<f32> {
 #endif
 }
 
-// A result after the epilogue; i and column count words in [m, n] and [n].
-fn finish(i: u32, column: u32, sum: Word) -> WordC {
+// A result after the epilogue; i and column count words in [m, n] and [n]. What is kept in 16 bits
+// saturates.
+fn finish(i: u32, column: u32, sum: Word) -> Word {
     var v = sum;
 #if BIAS
     v += bias[column];
@@ -118,20 +125,25 @@ fn finish(i: u32, column: u32, sum: Word) -> WordC {
     v = fma(scale[column], v, Word(residual[i]));
 #endif
 #if HALF3
-    return vec4<f16>(clamp(v, vec4(-65504.0), vec4(65504.0)));
-#else
-    return v;
+    v = clamp(v, Word(-65504.0), Word(65504.0));
 #endif
+    return v;
 }
 
 #if VECTOR_C
 // The same of the word at (row, column), whatever it is outside.
-fn finished(row: u32, column: u32, sum: Word) -> WordC {
+fn finished(row: u32, column: u32, sum: Word) -> Word {
     let inside = min(column, params.n / 4u - 1u);
     return finish(min(row, params.m - 1u) * (params.n / 4u) + inside, inside, sum);
 }
 #endif
 
+#if EIGHTS
+// Four numbers in 16 bits.
+fn packed(v: vec4<f32>) -> vec2<u32> {
+    return vec2<u32>(pack2x16float(v.xy), pack2x16float(v.zw));
+}
+#else
 // Writes four neighbours of a row of the result of one slab; nothing outside.
 fn store(slab: u32, row: u32, column: u32, sums: vec4<f32>) {
     if row >= params.m || column >= params.n {
@@ -140,7 +152,7 @@ fn store(slab: u32, row: u32, column: u32, sums: vec4<f32>) {
     let i = row * params.n + column;
     let at = slab * params.m * params.n + i;
 #if VECTOR_C
-    c[at / 4u] = finish(i / 4u, column / 4u, sums);
+    c[at / 4u] = WordC(finish(i / 4u, column / 4u, sums));
 #else
     c[at] = finish(i, column, sums.x);
     if column + 1u < params.n { c[at + 1u] = finish(i + 1u, column + 1u, sums.y); }
@@ -148,3 +160,4 @@ fn store(slab: u32, row: u32, column: u32, sums: vec4<f32>) {
     if column + 3u < params.n { c[at + 3u] = finish(i + 3u, column + 3u, sums.w); }
 #endif
 }
+#endif

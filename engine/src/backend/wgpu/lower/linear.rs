@@ -4,7 +4,7 @@ use super::super::dispatch::{Capabilities, Lowered, Operand};
 use super::matmul::{Form, Launch, Operands, Product};
 use super::matmul_coop::cooperative;
 use super::reduce::sum_rows;
-use crate::graph::{Graph, Node, Op, elements};
+use crate::graph::{Graph, Node, Op, Storage, elements};
 
 /// Dispatches of `node`, or nothing when its op is not of this family.
 pub(super) fn lower(graph: &Graph, node: &Node, capabilities: Capabilities) -> Option<Lowered> {
@@ -30,7 +30,10 @@ pub(super) fn lower(graph: &Graph, node: &Node, capabilities: Capabilities) -> O
     };
     let product = Product { m, n, k, form };
     let launch = match capabilities.cooperative_matrix {
-        true => cooperative(product),
+        true => cooperative(
+            product,
+            graph.value(node.outputs[0]).storage == Storage::F16,
+        ),
         false => None,
     };
     let launch = launch.unwrap_or_else(|| Launch::plain(product));
