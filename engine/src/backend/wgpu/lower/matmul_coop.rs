@@ -159,17 +159,24 @@ fn part(len: usize, most: usize) -> usize {
 
 /// Products over tokens: the widest tile of which there are enough, keeping B if that fits.
 fn streaming(p: Product, stored: usize) -> Launch {
+    let fits = |t: &&Tile| t.bytes(p.form) <= MEMORY;
+    let enough = |launch: &Launch| {
+        let (tiles_m, tiles_n) = launch.tiles();
+        tiles_m * tiles_n >= ENOUGH
+    };
+    let tall = tall(p).into_iter().filter(|t| fits(&t));
+    if let Some(launch) = tall.map(|t| t.launch(p, stored)).find(enough) {
+        return launch;
+    }
     let mut narrowest = None;
     for columns in [8, 4, 2].map(|most| part(p.n, most)) {
         for rows in [2, 1] {
             let tiles = tiles(p, columns, rows);
-            let fits = |t: &&Tile| t.bytes(p.form) <= MEMORY;
             let Some(tile) = tiles.iter().find(fits) else {
                 continue;
             };
             let launch = tile.launch(p, stored);
-            let (tiles_m, tiles_n) = launch.tiles();
-            if tiles_m * tiles_n >= ENOUGH {
+            if enough(&launch) {
                 return launch;
             }
             narrowest = Some(launch);
@@ -177,6 +184,26 @@ fn streaming(p: Product, stored: usize) -> Launch {
     }
     // The narrowest tile always fits.
     narrowest.unwrap_or_else(|| tiles(p, 1, 1)[0].launch(p, stored))
+}
+
+/// Tiles of four by two matrices a subgroup, for results whose columns they divide: each matrix
+/// loaded from workgroup memory is multiplied more often. The best first.
+fn tall(p: Product) -> Vec<Tile> {
+    let across = match p.n {
+        n if n.is_multiple_of(8 * SIDE) => 4,
+        n if n.is_multiple_of(4 * SIDE) => 2,
+        _ => return Vec::new(),
+    };
+    let of = |(steps, keep): (usize, bool)| Tile {
+        subgroups: [STREAMING / across, across, 1],
+        matrices: [4, 2],
+        steps,
+        kept: keep.then_some(p.k.next_multiple_of(SIDE * steps)),
+    };
+    match p.k >= 2 * SIDE {
+        true => [(2, true), (2, false)].map(of).to_vec(),
+        false => Vec::new(),
+    }
 }
 
 /// Tiles of so many matrices along columns and, a subgroup, along rows; the best first.
