@@ -74,6 +74,8 @@ fn paint(
     let (left, right) = range(|p| p.cost);
     let (low, high) = range(|p| p.quality);
     let margin = ((high - low) * 0.12).max(0.05);
+    // Lines are a tenth of the range apart.
+    let digits = if high - low < 1.0 { 2 } else { 1 };
     let x = (left / 2.0..right * 2.5).log_scale();
     let mut chart = ChartBuilder::on(&root)
         .caption(title, ("sans-serif", 22))
@@ -86,7 +88,7 @@ fn paint(
         .x_desc(across)
         .y_desc(up)
         .x_label_formatter(&|v| format!("{v}"))
-        .y_label_formatter(&|v| format!("{v:.1}"))
+        .y_label_formatter(&|v| format!("{v:.digits$}"))
         .label_style(("sans-serif", 16))
         .light_line_style(WHITE)
         .draw()?;
