@@ -151,5 +151,6 @@ pub fn tiny() -> Option<Checkpoint> {
         weights,
         task: Task::Denoise,
         recipe: serde_json::Value::Null,
+        overlap: None,
     })
 }

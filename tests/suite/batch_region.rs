@@ -8,7 +8,7 @@ use std::time::Instant;
 use serpent_engine::checkpoint::Checkpoint;
 use serpent_engine::image::{Colour, Picture};
 use serpent_engine::restore::{
-    Device, Engine, Event, Job, Options, Region, Restored, Restorer, Source,
+    Device, Engine, Event, Job, Options, Region, Restored, Restorer, Source, load_any,
 };
 
 use crate::models::{identity, picture, small};
@@ -93,7 +93,7 @@ fn the_trained_denoiser_keeps_to_the_bound_in_regions() {
         env!("CARGO_MANIFEST_DIR"),
         "/../models/denoise-base.safetensors"
     );
-    let model = Checkpoint::load(std::path::Path::new(path)).unwrap();
+    let model = load_any(std::path::Path::new(path)).unwrap();
     // Photograph-like is not needed: noise and waves make every weight work.
     let p = picture(336, 272);
     let mut restorer = restorer(model);

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 #[cfg(unix)]
 use std::process::Command;
 
+use moxcms::ColorProfile;
 use serpent_engine::image::{BitDepth, Colour, Metadata, Picture};
 
 use crate::models::{identity, save, save_picture, small};
@@ -349,6 +350,52 @@ fn degrade_then_compare_gives_the_noise_asked_for() {
         desk.run(&["degrade", "-i", "a.png", "-o", "d.png"]).code,
         Some(1)
     );
+}
+
+#[test]
+fn compare_and_eval_follow_colour_profiles() {
+    let desk = Desk::new();
+    let wide = ColorProfile::new_display_p3();
+    let samples = (0..64 * 48 * 3).map(|i| (i * 7 % 230) as f32 / 255.0);
+    let p3 = Picture::new(64, 48, Colour::Rgb, samples.collect()).unwrap();
+    let tagged = p3.clone().with_metadata(Metadata {
+        icc: Some(wide.encode().unwrap()),
+        ..Metadata::default()
+    });
+    let seen = tagged.in_srgb();
+    for (name, picture) in [
+        ("tagged.png", &tagged),
+        ("seen.png", &seen),
+        ("bare.png", &p3),
+        ("tagged/a.png", &tagged),
+        ("bare/a.png", &p3),
+        ("seen/a.png", &seen),
+    ] {
+        save_picture(picture, &desk.at(name));
+    }
+    let json = |args: &[&str]| -> serde_json::Value {
+        let ran = desk.run(args);
+        assert_eq!(ran.code, Some(0), "{}", ran.err);
+        serde_json::from_str(&ran.out).unwrap()
+    };
+    let psnr = |other: &str| {
+        let all = json(&["compare", "tagged.png", other, "--json"]);
+        all["pictures"][0]["psnr"].clone()
+    };
+    assert!(psnr("seen.png").is_null(), "the same picture on a screen");
+    let bare = psnr("bare.png").as_f64().unwrap();
+    assert!(bare < 40.0, "the same numbers, other colours: {bare} dB");
+
+    save(&identity(|_| ()), &desk.at("models/nothing.safetensors"));
+    let measured = |folder: &str| {
+        json(&[
+            "eval", folder, "-m", "nothing", "--device", "cpu", "--levels", "25", "--json",
+        ])
+    };
+    let (a, b) = (measured("tagged"), measured("seen"));
+    let level = |all: &serde_json::Value| all["figures"][0]["psnr"].as_f64().unwrap();
+    assert_eq!(level(&a), level(&b), "{a} {b}");
+    assert_ne!(level(&a), level(&measured("bare")));
 }
 
 #[test]

@@ -40,6 +40,7 @@ pub fn identity(change: impl Fn(&mut NetworkConfig)) -> Checkpoint {
         },
         config,
         recipe: serde_json::json!({"by": "a test"}),
+        overlap: None,
     }
 }
 

@@ -65,6 +65,7 @@ fn twin_agrees_on_every_switch() {
             config,
             task: Task::Denoise,
             recipe: serde_json::Value::Null,
+            overlap: None,
         };
         let path = folder.path().join(format!("{i}.safetensors"));
         checkpoint.save(&path, Precision::F32).unwrap();

@@ -8,7 +8,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use serpent::gui::{Answer, Command, Dialogs, Page, Question, Setup, Window};
 use serpent_engine::checkpoint::{Checkpoint, Precision, Task};
-use serpent_engine::image::{Colour, Picture, SaveOptions};
+use serpent_engine::image::{BitDepth, Colour, Picture, SaveOptions};
 use serpent_engine::network::Network;
 use serpent_engine::restore::{DeviceChoice, ModelLibrary, blend};
 
@@ -86,6 +86,7 @@ pub fn folder() -> tempfile::TempDir {
         config: small(),
         task: Task::Denoise,
         recipe: serde_json::Value::Null,
+        overlap: None,
         weights: lively_weights(&network, 1),
     };
     let models = folder.path().join("models");
@@ -195,6 +196,30 @@ fn window_opens_restores_and_saves() {
         .map(|(a, b)| (a - b).abs())
         .fold(0.0, f32::max);
     assert!(difference <= 0.5 / 255.0 + 1e-6, "{difference}");
+}
+
+#[test]
+fn window_says_what_the_format_of_a_saved_picture_does_not_hold() {
+    let folder = folder();
+    let samples = (0..40 * 30 * 3).map(|i| i as f32 / 3600.0).collect();
+    let photo = Picture::new(40, 30, Colour::Rgb, samples).unwrap();
+    let photo = photo.with_depth(BitDepth::Sixteen);
+    let photo = photo.with_alpha(Some(vec![0.5; 40 * 30])).unwrap();
+    let path = folder.path().join("deep.png");
+    photo.save(&path, &SaveOptions::default()).unwrap();
+    for (output, said) in [("out.tif", false), ("out.jpg", true)] {
+        let mut harness = window(folder.path(), &["deep.png"], output);
+        click(&mut harness, "Choose photos…");
+        click(&mut harness, "Restore");
+        click(&mut harness, "Save as…");
+        assert!(shows(&harness, "Saved "), "{output}");
+        for loss in [
+            "out.jpg: JPEG holds 8 bits a sample: 16 bits were rounded",
+            "JPEG has no transparency: the picture was laid on white",
+        ] {
+            assert_eq!(shows(&harness, loss), said, "{output}: {loss}");
+        }
+    }
 }
 
 #[test]

@@ -112,7 +112,7 @@ pub(super) fn run(
 ) -> anyhow::Result<Outcome> {
     let clean: Vec<_> = paths
         .iter()
-        .map(|path| Ok(Picture::open(path)?.to_rgb()))
+        .map(|path| Ok(Picture::open(path)?.in_srgb().to_rgb()))
         .collect::<anyhow::Result<_>>()?;
     let (mut rows, mut lines) = (Vec::new(), Vec::new());
     let (mut right, mut all) = (0, 0);

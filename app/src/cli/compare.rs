@@ -11,7 +11,8 @@ use super::table::table;
 
 /// Compare two pictures, with each other or each with a reference
 ///
-/// PSNR and SSIM after rounding to 8 bits, over red, green and blue.
+/// PSNR and SSIM after rounding to 8 bits, over red, green and blue of sRGB: colour profiles are
+/// followed, and light is compared as a screen shows it.
 #[derive(Debug, clap::Args)]
 pub(super) struct CompareArgs {
     /// A picture
@@ -35,10 +36,10 @@ pub(super) fn run(args: &CompareArgs, global: &Global) -> anyhow::Result<Outcome
         Some(reference) => (reference, vec![&args.a, &args.b]),
         None => (&args.b, vec![&args.a]),
     };
-    let clean = Picture::open(reference)?.to_rgb();
+    let clean = Picture::open(reference)?.in_srgb().to_rgb();
     let mut rows: Vec<(&Path, Quality)> = Vec::new();
     for path in others {
-        let picture = Picture::open(path)?.to_rgb();
+        let picture = Picture::open(path)?.in_srgb().to_rgb();
         let quality = compare(&clean, &picture, protocol)
             .map_err(|e| anyhow::anyhow!("{} and {}: {e}", path.display(), reference.display()))?;
         rows.push((path, quality));

@@ -18,6 +18,7 @@ mod eval;
 mod influence;
 mod models;
 mod models_card;
+mod models_tiles;
 mod report;
 mod report_merge;
 mod restore;

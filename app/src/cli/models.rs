@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use serpent_engine::checkpoint::Checkpoint;
 use serpent_engine::network::{COST_SIDE, size};
+use serpent_engine::restore::tiles::OVERLAP;
+use serpent_engine::restore::{Shipped, sha256};
 
 use super::common::{Global, Outcome, library};
 use super::models_card;
@@ -22,12 +24,24 @@ pub(super) struct ModelsArgs {
     /// A clean picture whose middle is degraded, restored and shown on the card
     #[arg(long, requires = "card", value_name = "PICTURE")]
     sample: Option<PathBuf>,
+    /// With --card: measure tiles again at every overlap, though the files are the same
+    #[arg(long, requires = "card")]
+    tiles: bool,
+    /// With --card: write the table of overlaps into this page, between its markers
+    #[arg(long, requires = "card", value_name = "PAGE")]
+    write: Option<PathBuf>,
 }
 
 /// Runs the command.
 pub(super) fn run(args: &ModelsArgs, global: &Global) -> anyhow::Result<Outcome> {
     if !args.card.is_empty() {
-        return models_card::run(&args.card, args.sample.as_deref(), global);
+        let wish = models_card::Wish {
+            names: &args.card,
+            sample: args.sample.as_deref(),
+            tiles: args.tiles,
+            page: args.write.as_deref(),
+        };
+        return models_card::run(&wish, global);
     }
     if !args.names.is_empty() {
         return details(&args.names, global);
@@ -36,7 +50,7 @@ pub(super) fn run(args: &ModelsArgs, global: &Global) -> anyhow::Result<Outcome>
     let chosen = library.default_model().ok();
     let (mut rows, mut lines, mut broken) = (Vec::new(), Vec::new(), false);
     for entry in library.list() {
-        let model = match Checkpoint::load(&entry.path) {
+        let model = match entry.load() {
             Ok(model) => model,
             Err(error) => {
                 eprintln!("{error}");
@@ -88,19 +102,31 @@ fn details(names: &[String], global: &Global) -> anyhow::Result<Outcome> {
     let mut lines = Vec::new();
     for name in names {
         let path = library.find(name)?;
-        let model = Checkpoint::load(&path)?;
+        let (_, model) = library.load(Some(name))?;
+        let hash = sha256(&std::fs::read(&path)?);
         let cost = size(&model.config)?.cost;
         let mut line = as_json(name, &path, &model);
+        line["sha256"] = hash.clone().into();
+        line["overlap"] = model.overlap.unwrap_or(OVERLAP).into();
         line["cost"] = serde_json::to_value(cost)?;
         lines.push(line);
         let mut text = format!(
-            "{name}\n  file        {}\n  task        {}\n  network     {}\n  parameters  {:.2} M\n  cost        {:.1} GMAC + {:.1} GFLOP of scans at {COST_SIDE} × {COST_SIDE}",
+            "{name}\n  file        {}\n  SHA-256     {}{}\n  task        {}\n  network     {}\n  parameters  {:.2} M\n  cost        {:.1} GMAC + {:.1} GFLOP of scans at {COST_SIDE} × {COST_SIDE}",
             path.display(),
+            hash,
+            match Shipped::built_in().with_hash(&hash) {
+                Some(_) => ", as it comes with this version",
+                None => "",
+            },
             model.task,
             model.config,
             parameters(&model) as f64 / 1e6,
             cost.dense_macs as f64 / 1e9,
             cost.scan_flops as f64 / 1e9,
+        );
+        text += &format!(
+            "\n  tiles       share {} pixels of the input",
+            model.overlap.unwrap_or(OVERLAP)
         );
         if let Some(training) = training(&model.recipe) {
             text += &format!("\n  trained     {training}");

@@ -12,14 +12,16 @@ use serpent_engine::files::write_text;
 use serpent_engine::image::resize::{Factor, bicubic};
 use serpent_engine::image::{Colour, Picture, Rgb32, SaveOptions};
 use serpent_engine::network::size;
-use serpent_engine::restore::{Device, Options, Restorer};
+use serpent_engine::restore::tiles::OVERLAP;
+use serpent_engine::restore::{Device, Options, Restorer, Shipped, ShippedModel, sha256};
 use serpent_engine::train::TrainConfig;
 use serpent_engine::train::degrade::{Purpose, apply_all, rng};
 
 use super::common::{Global, Outcome, library};
 use super::eval::results::{Published, Results, models_folder};
-use super::eval::tables::markdown;
+use super::eval::tables::{between, markdown};
 use super::eval::task::EvalTask;
+use super::models_tiles;
 
 /// Heading of the part that people write, which stays as it is.
 const BY_HAND: &str = "## Where it fails";
@@ -27,24 +29,49 @@ const BY_HAND: &str = "## Where it fails";
 /// Side of the sample's crop in pixels of the clean picture; it is shown twice as large.
 const CROP: usize = 192;
 
-/// Writes the cards of these models beside their files.
-pub(super) fn run(
-    names: &[String],
-    sample: Option<&Path>,
-    global: &Global,
-) -> anyhow::Result<Outcome> {
+/// What is asked for.
+pub(super) struct Wish<'a> {
+    /// Whose cards are written.
+    pub names: &'a [String],
+    /// A clean picture to show.
+    pub sample: Option<&'a Path>,
+    /// Measure tiles again, though the file is the same.
+    pub tiles: bool,
+    /// Page to write the table of overlaps into.
+    pub page: Option<&'a Path>,
+}
+
+/// Writes the cards of these models beside their files and, of models of the source tree, into
+/// `models/shipped.toml` what the next build knows of them.
+pub(super) fn run(wish: &Wish<'_>, global: &Global) -> anyhow::Result<Outcome> {
+    let list = models_folder().join("shipped.toml");
+    let text = std::fs::read_to_string(&list).with_context(|| list.display().to_string())?;
+    let mut shipped = Shipped::parse(&text).with_context(|| list.display().to_string())?;
     let results = Results::load(&models_folder().join("results.json"))?;
     let published = Published::load()?;
-    for name in names {
+    for name in wish.names {
         let path = library().find(name)?;
+        // Not as a model that comes with the program: the file may be newer than the program.
         let model = Arc::new(Checkpoint::load(&path)?);
+        let hash = sha256(&std::fs::read(&path).with_context(|| path.display().to_string())?);
         let stem = path
             .file_stem()
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
         let page = path.with_extension("md");
-        let picture = match sample {
+        let known = shipped.models.get(&stem);
+        let same = known.is_some_and(|k| k.sha256 == hash && !k.tiles.is_empty());
+        let ours = path.parent() == Some(models_folder().as_path());
+        if ours && (!same || wish.tiles) {
+            let photo = models_folder().with_file_name(models_tiles::PHOTO);
+            let tiles = models_tiles::measure(&model, &photo, wish.tiles, global)?;
+            let measured = ShippedModel::choose(hash.clone(), tiles);
+            shipped.models.insert(stem.clone(), measured);
+            write_text(&list, &shipped.to_text()?).with_context(|| list.display().to_string())?;
+            global.say(&list.display().to_string());
+        }
+        let picture = match wish.sample {
             Some(sample) => Some(samples(&model, &path, &stem, sample, global)?),
             None => Some(path.with_file_name(format!("{stem}-sample.png"))).filter(|p| p.exists()),
         };
@@ -53,12 +80,21 @@ pub(super) fn run(
         let text = card(
             &stem,
             &model,
+            &hash,
+            shipped.with_hash(&hash),
             markdown(&results, &published, Some(&stem)),
             picture.as_deref(),
             by_hand.as_deref(),
         )?;
         write_text(&page, &text).with_context(|| page.display().to_string())?;
         global.say(&page.display().to_string());
+    }
+    if let Some(page) = wish.page {
+        let at = || page.display().to_string();
+        let old = std::fs::read_to_string(page).with_context(at)?;
+        let new = between(&old, models_tiles::MARKERS, &models_tiles::table(&shipped));
+        write_text(page, &new.with_context(at)?).with_context(at)?;
+        global.say(&at());
     }
     Ok(Outcome::Done)
 }
@@ -67,6 +103,8 @@ pub(super) fn run(
 fn card(
     name: &str,
     model: &Checkpoint,
+    hash: &str,
+    shipped: Option<&ShippedModel>,
     tables: String,
     picture: Option<&Path>,
     by_hand: Option<&str>,
@@ -95,6 +133,8 @@ fn card(
         text,
         "| file | `{name}.safetensors`: matrices and kernels in 16 bits, the rest in 32 |"
     )?;
+    writeln!(text, "| SHA-256 | `{hash}` |")?;
+    writeln!(text, "| overlap of tiles | {} |", overlap(model, shipped))?;
     data(&mut text, recipe)?;
     training(&mut text, name, model)?;
     writeln!(text, "\n## Figures\n\n{tables}")?;
@@ -109,6 +149,22 @@ fn card(
         by_hand.unwrap_or("## Where it fails\n\nNobody has looked and written it down yet.");
     writeln!(text, "\n{}", by_hand.trim_end())?;
     Ok(text)
+}
+
+/// What tiles share, and how close to the whole picture that keeps them.
+fn overlap(model: &Checkpoint, shipped: Option<&ShippedModel>) -> String {
+    let Some((known, error)) = shipped.and_then(|s| Some((s, s.error()?))) else {
+        let pixels = model.overlap.unwrap_or(OVERLAP);
+        return format!("{pixels} pixels of the input; not measured");
+    };
+    let bound = match error.within_bounds() {
+        true => "",
+        false => ", which is more than the bounds allow",
+    };
+    format!(
+        "{} pixels of the input: tiles are at most {:.2} of 255 from the whole on a gradient, {:.2} on a flat colour, {:.2} on a photograph ({:.1} dB){bound} ([reliability](../docs/reliability.md))",
+        known.overlap, error.gradient, error.flat, error.photo, error.photo_db
+    )
 }
 
 fn purpose(task: Task, scale: usize) -> String {
@@ -232,7 +288,7 @@ fn samples(
     let levels = task.levels(model);
     let level = levels[levels.len() / 2];
     let scale = model.config.scale;
-    let whole = Picture::open(sample)?.to_rgb();
+    let whole = Picture::open(sample)?.in_srgb().to_rgb();
     let side = CROP.min(whole.width()).min(whole.height()) / scale * scale;
     let clean = crop(&whole, side)?;
     let mut random = rng(0, 0, 0, Purpose::Evaluation);
@@ -302,6 +358,7 @@ mod tests {
     use super::*;
     use serde_json::json;
     use serpent_engine::network::{Network, Preset, initial_weights};
+    use serpent_engine::restore::TileError;
 
     fn model() -> Checkpoint {
         let mut config = Preset::Tiny.config();
@@ -320,6 +377,7 @@ mod tests {
             weights: initial_weights(&network.parameters, 1),
             config,
             task: Task::Denoise,
+            overlap: None,
             recipe: json!({
                 "device": "Some GPU", "photographs": 381, "megapixels": 301.2, "steps_done": 26000,
                 "seconds": 966.0, "validation_psnr": 33.43, "history": [{"from_step": 0, "training": training}],
@@ -327,10 +385,31 @@ mod tests {
         }
     }
 
+    fn measured() -> ShippedModel {
+        let at = |overlap, gradient| TileError {
+            overlap,
+            gradient,
+            flat: 0.1,
+            photo: 2.0,
+            photo_db: 58.0,
+            glare: 7.0,
+        };
+        ShippedModel::choose("abc123".to_owned(), vec![at(64, 1.5), at(96, 0.5)])
+    }
+
     #[test]
     fn a_card_tells_what_the_file_and_the_figures_say() {
         let file = Path::new("models/mine-sample.png");
-        let text = card("mine", &model(), "TABLES".to_owned(), Some(file), None).unwrap();
+        let text = card(
+            "mine",
+            &model(),
+            "abc123",
+            Some(&measured()),
+            "TABLES".to_owned(),
+            Some(file),
+            None,
+        )
+        .unwrap();
         for part in [
             "# mine",
             "16 channels, depths 1 1 1 1, 8 states, 2 directions, alternating, free decays, expansion 2, told the noise level",
@@ -346,6 +425,8 @@ mod tests {
             "TABLES",
             "](mine-sample.png)",
             BY_HAND,
+            "| SHA-256 | `abc123` |",
+            "| 96 pixels of the input: tiles are at most 0.50 of 255 from the whole on a gradient, 0.10 on a flat colour, 2.00 on a photograph (58.0 dB) (",
         ] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
@@ -354,9 +435,19 @@ mod tests {
     #[test]
     fn what_people_wrote_stays() {
         let by_hand = "## Where it fails\n\nOn gravel.";
-        let text = card("mine", &model(), String::new(), None, Some(by_hand)).unwrap();
+        let text = card(
+            "mine",
+            &model(),
+            "",
+            None,
+            String::new(),
+            None,
+            Some(by_hand),
+        )
+        .unwrap();
         assert!(text.trim_end().ends_with("On gravel.") && !text.contains("Nobody"));
         assert!(!text.contains("## Sample"));
+        assert!(text.contains("| 64 pixels of the input; not measured |"));
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub(super) fn run(args: &RestoreArgs, global: &Global) -> anyhow::Result<Outcome
     let mut request = args.files.request(labels, Some(settings))?;
     request.shard = args.shard;
     if args.plan {
-        return restore_plan::run(&plan(&request, global)?, &model.config, &options, global);
+        return restore_plan::run(&plan(&request, global)?, &model, &options, global);
     }
     // A plan that makes no sense leaves no report.
     let plan = (!args.watch).then(|| plan(&request, global)).transpose()?;

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use serpent_engine::backend::wgpu::{DeviceKind, list_devices};
+use serpent_engine::checkpoint::Checkpoint;
 use serpent_engine::image::Picture;
-use serpent_engine::network::NetworkConfig;
 use serpent_engine::restore::batch::{BatchPlan, Decision, Item};
 use serpent_engine::restore::{DeviceChoice, Estimate, Estimator, Options};
 
@@ -12,7 +12,7 @@ use super::common::{Global, Outcome};
 /// Prints the plan; nothing is opened but the pictures' headers, nothing is written.
 pub(super) fn run(
     plan: &BatchPlan,
-    config: &NetworkConfig,
+    model: &Checkpoint,
     options: &Options,
     global: &Global,
 ) -> anyhow::Result<Outcome> {
@@ -23,7 +23,7 @@ pub(super) fn run(
             .iter()
             .any(|d| d.kind != DeviceKind::Software),
     };
-    let estimator = Estimator::new(config, processor)?;
+    let estimator = Estimator::new(model, processor)?;
     let (mut count, mut failed, mut skipped, mut pixels, mut tiles, mut most) =
         (0, 0, 0, 0u64, 0, 0);
     let mut turns = 1;
@@ -64,7 +64,7 @@ pub(super) fn run(
                     tiles += estimate.tiles;
                     turns = estimate.turns;
                     most = most.max(estimate.bytes);
-                    planned(global, item, (width, height), config.scale, &estimate);
+                    planned(global, item, (width, height), model.config.scale, &estimate);
                 }
             },
         }

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 
 use egui::Context;
-use serpent_engine::checkpoint::{Checkpoint, Task};
+use serpent_engine::checkpoint::Task;
 use serpent_engine::priority;
-use serpent_engine::restore::ModelLibrary;
+use serpent_engine::restore::{ModelEntry, ModelLibrary};
 
 /// A model as the picker shows it.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,8 +31,9 @@ pub struct Card {
 
 impl Card {
     /// Reads a model's file and the text beside it.
-    fn read(name: String, path: PathBuf) -> Result<Self, String> {
-        let model = Checkpoint::load(&path).map_err(|e| e.to_string())?;
+    fn read(entry: ModelEntry) -> Result<Self, String> {
+        let model = entry.load().map_err(|e| e.to_string())?;
+        let ModelEntry { name, path } = entry;
         let scale = model.config.scale;
         let text = std::fs::read_to_string(path.with_extension("md")).ok();
         Ok(Self {
@@ -119,7 +120,7 @@ impl Cards {
         priority::spawn(move || {
             let (mut list, mut broken) = (Vec::new(), Vec::new());
             for entry in library.list() {
-                match Card::read(entry.name, entry.path) {
+                match Card::read(entry) {
                     Ok(card) => list.push(card),
                     Err(problem) => broken.push(problem),
                 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use egui::Context;
-use serpent_engine::image::{Picture, SaveOptions};
+use serpent_engine::image::{Format, Picture, SaveOptions};
 use serpent_engine::priority;
 use serpent_engine::restore::blend;
 
+use super::notice::Weight;
 use super::opening::name;
 use super::queue::{Entry, State};
 use super::window::Window;
@@ -32,6 +33,8 @@ pub struct Saved {
     pub entry: u64,
     /// The file, or file, problem and remedy.
     pub result: Result<PathBuf, String>,
+    /// What the file's format could not keep, a sentence each; of single pictures.
+    pub losses: Vec<String>,
 }
 
 /// The thread that writes.
@@ -49,9 +52,17 @@ impl Saver {
         priority::spawn(move || {
             for work in todo {
                 let entry = work.entry;
-                let result = write(work);
+                let (result, losses) = match write(work) {
+                    Ok((path, losses)) => (Ok(path), losses),
+                    Err(problem) => (Err(problem), Vec::new()),
+                };
+                let saved = Saved {
+                    entry,
+                    result,
+                    losses,
+                };
                 // The window may be gone by now; the file is written all the same.
-                let _ = send.send(Saved { entry, result });
+                let _ = send.send(saved);
                 ctx.request_repaint();
             }
         });
@@ -81,7 +92,8 @@ impl Saver {
     }
 }
 
-fn write(work: Work) -> Result<PathBuf, String> {
+/// Writes the file; says where and, of a single picture, what its format could not keep.
+fn write(work: Work) -> Result<(PathBuf, Vec<String>), String> {
     let picture = if work.strength >= 1.0 {
         work.restored
     } else {
@@ -100,8 +112,13 @@ fn write(work: Work) -> Result<PathBuf, String> {
         strip_gps: work.strip_gps,
         ..SaveOptions::default()
     };
-    let saved = picture.save(&target, &options);
-    saved.map(|()| target).map_err(|e| e.to_string())
+    picture.save(&target, &options).map_err(|e| e.to_string())?;
+    let losses = match Format::from_path(&target) {
+        // Of many pictures nobody reads it.
+        Some(format) if !work.new_name => picture.losses(format),
+        _ => Vec::new(),
+    };
+    Ok((target, losses))
 }
 
 /// `a.png`, or `a-2.png` and so on when that is taken.
@@ -187,6 +204,11 @@ impl Window {
                     entry.state = State::Saved;
                 }
                 self.notices.say(format!("Saved {}", path.display()));
+                if !saved.losses.is_empty() {
+                    let losses = saved.losses.join("; ");
+                    let text = format!("{}: {losses}", name(&path));
+                    self.notices.tell(Weight::Warning, text);
+                }
             }
             Err(problem) => self.notices.problem(problem),
         }

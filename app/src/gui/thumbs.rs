@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use egui::{ColorImage, Context, TextureHandle, TextureOptions};
-use serpent_engine::image::{Colour, Picture};
+use serpent_engine::image::{Colour, ColourTransform, Light, Picture};
 use serpent_engine::priority;
 
 /// Longest side in pixels: sharp at 200 % in the strip.
@@ -136,8 +136,11 @@ impl Thumbs {
     }
 }
 
-/// The picture at thumbnail size.
+/// The picture at thumbnail size, in the colours of a screen.
 fn shrink(picture: &Picture) -> ColorImage {
+    // Light has no 8 bits that would do; of other pictures the few pixels left are converted.
+    let seen = (picture.light() == Light::Linear).then(|| picture.in_srgb());
+    let picture = seen.as_ref().unwrap_or(picture);
     let (width, height) = (picture.width() as u32, picture.height() as u32);
     let channels = picture.colour().channels();
     let byte = |v: f32| (v.clamp(0.0, 1.0) * 255.0).round() as u8;
@@ -152,7 +155,15 @@ fn shrink(picture: &Picture) -> ColorImage {
     });
     let scale = (f64::from(SIDE) / f64::from(width.max(height))).min(1.0);
     let side = |s: u32| ((f64::from(s) * scale).round() as u32).max(1);
-    let small = image::imageops::thumbnail(&whole, side(width), side(height));
+    let mut small = image::imageops::thumbnail(&whole, side(width), side(height));
+    let colours = ColourTransform::of(picture);
+    if !colours.is_srgb() {
+        for pixel in small.pixels_mut() {
+            let mut rgb = [0, 1, 2].map(|c| f32::from(pixel[c]) / 255.0);
+            colours.to_srgb(&mut rgb);
+            (0..3).for_each(|c| pixel[c] = byte(rgb[c]));
+        }
+    }
     let size = [small.width() as usize, small.height() as usize];
     ColorImage::from_rgba_unmultiplied(size, small.as_raw())
 }
@@ -161,6 +172,16 @@ fn shrink(picture: &Picture) -> ColorImage {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn thumbnails_show_light_through_the_curve_of_the_screen() {
+        // Middle grey, white and what is brighter than white.
+        let samples: Vec<f32> = [[0.215_86; 3], [1.0; 3], [7.0; 3]].concat();
+        let light = Picture::new(3, 1, Colour::Rgb, samples).unwrap();
+        let small = shrink(&light.with_light(Light::Linear));
+        let reds: Vec<u8> = small.pixels.iter().map(|p| p.r()).collect();
+        assert_eq!(reds, [128, 255, 255]);
+    }
 
     #[test]
     fn thumbnails_keep_shape_and_colour() {

@@ -47,6 +47,7 @@ pub fn growth(
         config,
         task: Task::Denoise,
         recipe: serde_json::Value::Null,
+        overlap: None,
     });
     let device = Arc::new(Device::with(backend.clone()));
     let mut restorer = Restorer::new(device, checkpoint)?;

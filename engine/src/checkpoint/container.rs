@@ -18,7 +18,7 @@ const HEADER_LIMIT: u64 = 16 << 20;
 const FILE_LIMIT: u64 = 8 << 30;
 
 /// Reads a whole file, refusing what is not a regular file of plausible size.
-pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, CheckpointError> {
+pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, CheckpointError> {
     let io = |action| move |source| io_error(path, action, source);
     let file = File::open(path).map_err(io("open"))?;
     let about = file.metadata().map_err(io("read"))?;
@@ -70,6 +70,11 @@ impl<'a> Container<'a> {
             metadata: header.metadata().clone().unwrap_or_default(),
             tensors: tensors.tensors().into_iter().collect(),
         })
+    }
+
+    /// Whether there is such a metadata entry.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.metadata.contains_key(key)
     }
 
     /// A metadata entry.

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::network::{Network, NetworkConfig, ParameterSpec};
 use container::{Container, Tensor};
 
+pub(crate) use container::read_file;
 pub use error::CheckpointError;
 pub use saved_training::SavedTraining;
 
@@ -30,6 +31,10 @@ const KEY_FORMAT: &str = "serpent.format";
 const KEY_CONFIG: &str = "serpent.config";
 const KEY_TASK: &str = "serpent.task";
 const KEY_RECIPE: &str = "serpent.recipe";
+const KEY_OVERLAP: &str = "serpent.overlap";
+
+/// Widest overlap of tiles that a file may ask for: wider ones make tiles take minutes.
+const MOST_OVERLAP: usize = 256;
 
 /// What a model was trained to undo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -78,6 +83,9 @@ pub struct Checkpoint {
     pub task: Task,
     /// How it was made: training configuration, seed, steps. For people and for the record.
     pub recipe: serde_json::Value,
+    /// Pixels of the network's input that tiles of a picture share, 0 to 256, if that is known;
+    /// the usual number when absent.
+    pub overlap: Option<usize>,
     /// One vector for each of the network's parameters, in order.
     pub weights: Vec<Vec<f32>>,
 }
@@ -109,6 +117,7 @@ impl Checkpoint {
             config: header.config,
             task: header.task,
             recipe: header.recipe,
+            overlap: header.overlap,
             weights,
         })
     }
@@ -136,7 +145,10 @@ impl Checkpoint {
                 half: precision == Precision::F16 && p.decay,
             })
             .collect();
-        let metadata = metadata(path, &self.config, self.task, &self.recipe)?;
+        let mut metadata = metadata(path, &self.config, self.task, &self.recipe)?;
+        if let Some(overlap) = self.overlap {
+            metadata.insert(KEY_OVERLAP.to_owned(), overlap.to_string());
+        }
         container::write(path, &tensors, metadata)
     }
 }
@@ -146,6 +158,7 @@ struct Header {
     config: NetworkConfig,
     task: Task,
     recipe: serde_json::Value,
+    overlap: Option<usize>,
     parameters: Vec<ParameterSpec>,
 }
 
@@ -163,9 +176,24 @@ impl Header {
         Ok(Self {
             task: container.json(KEY_TASK)?,
             recipe: container.json(KEY_RECIPE)?,
+            overlap: overlap(container)?,
             parameters: parameters(&config, path)?,
             config,
         })
+    }
+}
+
+/// What tiles share, where the file says so.
+fn overlap(container: &Container<'_>) -> Result<Option<usize>, CheckpointError> {
+    if !container.has(KEY_OVERLAP) {
+        return Ok(None);
+    }
+    match container.json(KEY_OVERLAP)? {
+        pixels if pixels <= MOST_OVERLAP => Ok(Some(pixels)),
+        pixels => Err(container.metadata_error(
+            KEY_OVERLAP,
+            &format!("is {pixels}, and at most {MOST_OVERLAP} are allowed"),
+        )),
     }
 }
 

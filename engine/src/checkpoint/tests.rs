@@ -25,6 +25,7 @@ fn checkpoint() -> Checkpoint {
         config: config(),
         task: Task::Denoise,
         recipe: json!({ "seed": 7, "data": ["a"] }),
+        overlap: None,
         weights: initial_weights(&specs, 7),
     }
 }

@@ -150,8 +150,10 @@ impl Picture {
         }
     }
 
-    /// The picture in sRGB, without a profile.
-    fn in_srgb(&self) -> Self {
+    /// The picture as a network and a screen see it: in sRGB, without a profile. A profile that
+    /// cannot be used is left out, too: the samples are taken as sRGB. Light becomes steps of sRGB's
+    /// curve, cut off at white.
+    pub fn in_srgb(&self) -> Self {
         let colours = ColourTransform::of(self);
         let mut picture = match colours.is_srgb() {
             true => self.clone(),

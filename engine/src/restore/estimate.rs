@@ -2,8 +2,10 @@
 
 use super::ensemble::TURNS;
 use super::memory::bytes_per_pixel;
-use super::restorer::{Options, Place, largest_tile, plan};
-use crate::network::{NetworkConfig, NetworkError};
+use super::restorer::{Options, Place, largest_tile, needs, plan};
+use super::tiles::Needs;
+use crate::checkpoint::Checkpoint;
+use crate::network::NetworkError;
 
 /// Tiles of a picture and their memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +26,7 @@ pub struct Estimate {
 #[derive(Clone, Copy, Debug)]
 pub struct Estimator {
     bytes_per_pixel: u64,
-    multiple: usize,
+    needs: Needs,
     place: Place,
 }
 
@@ -33,10 +35,10 @@ impl Estimator {
     ///
     /// # Errors
     /// [`NetworkError`] when the configuration is out of range.
-    pub fn new(config: &NetworkConfig, processor: bool) -> Result<Self, NetworkError> {
+    pub fn new(model: &Checkpoint, processor: bool) -> Result<Self, NetworkError> {
         Ok(Self {
-            bytes_per_pixel: bytes_per_pixel(config, None)?.max(1),
-            multiple: config.size_multiple(),
+            bytes_per_pixel: bytes_per_pixel(&model.config, None)?.max(1),
+            needs: needs(model),
             place: match processor {
                 true => Place::Processor,
                 false => Place::Accelerator,
@@ -46,8 +48,8 @@ impl Estimator {
 
     /// For a picture of this size.
     pub fn of(&self, width: usize, height: usize, options: &Options) -> Estimate {
-        let pixels = largest_tile(options, self.bytes_per_pixel, self.place);
-        let plan = plan(width, height, options.tile, pixels, self.multiple);
+        let pixels = largest_tile(options, self.bytes_per_pixel, self.place, self.needs);
+        let plan = plan(width, height, options.tile, pixels, self.needs);
         let (tile_height, tile_width) = plan.tile_size();
         Estimate {
             tiles: plan.len(),

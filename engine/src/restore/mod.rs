@@ -19,6 +19,7 @@ mod preset;
 mod region;
 mod restorer;
 mod runner;
+mod shipped;
 #[cfg(test)]
 mod stage_tests;
 mod stages;
@@ -33,8 +34,9 @@ pub use error::RestoreError;
 pub use estimate::{Estimate, Estimator};
 pub use influence::{Influence, LEVEL, influence};
 pub use memory::{activation_bytes, bytes_per_pixel};
-pub use models::{ModelEntry, ModelError, ModelLibrary};
+pub use models::{ModelEntry, ModelError, ModelLibrary, load_any};
 pub use preset::{Preset, PresetError, PresetLibrary};
 pub use region::Region;
 pub use restorer::{MEMORY_BUDGET, Options, Restored, Restorer, blend};
 pub use runner::Monitor;
+pub use shipped::{Shipped, ShippedModel, TileError, sha256};

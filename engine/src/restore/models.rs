@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::checkpoint::{Checkpoint, CheckpointError};
+use super::shipped::{Shipped, sha256};
+use crate::checkpoint::{Checkpoint, CheckpointError, read_file};
 
 /// Extension of a model's file.
 const EXTENSION: &str = "safetensors";
@@ -34,6 +35,21 @@ pub enum ModelError {
         /// Where they were looked for.
         folders: Vec<PathBuf>,
     },
+    /// A file with the name of a model that comes with the program, and other content.
+    #[error(
+        "{}: not the model {name} of this version: its SHA-256 is {found}, not {expected}; copy or download it again, or give it another name if it is your own",
+        path.display()
+    )]
+    Altered {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        name: String,
+        /// SHA-256 of the file.
+        found: String,
+        /// SHA-256 of the one that comes with the program.
+        expected: String,
+    },
     /// The file is there but cannot be used.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -60,6 +76,46 @@ pub struct ModelEntry {
     pub name: String,
     /// Its file.
     pub path: PathBuf,
+}
+
+impl ModelEntry {
+    /// Loads it; if it is named like one that comes with the program, it must be that one.
+    ///
+    /// # Errors
+    /// [`ModelError::Altered`] and [`ModelError::Checkpoint`].
+    pub fn load(&self) -> Result<Checkpoint, ModelError> {
+        load(&self.path, Shipped::built_in(), Some(&self.name))
+    }
+}
+
+/// Loads any file of weights. If it is that of a model that comes with the program, by whatever
+/// name, its tiles share what was measured for it.
+///
+/// # Errors
+/// As [`Checkpoint::load`].
+pub fn load_any(path: &Path) -> Result<Checkpoint, ModelError> {
+    load(path, Shipped::built_in(), None)
+}
+
+fn load(path: &Path, shipped: &Shipped, name: Option<&str>) -> Result<Checkpoint, ModelError> {
+    let bytes = read_file(path)?;
+    let found = sha256(&bytes);
+    let named = name.and_then(|name| Some((name, shipped.models.get(name)?)));
+    if let Some((name, model)) = named
+        && model.sha256 != found
+    {
+        return Err(ModelError::Altered {
+            path: path.to_owned(),
+            name: name.to_owned(),
+            found,
+            expected: model.sha256.clone(),
+        });
+    }
+    let mut model = Checkpoint::from_bytes(&bytes, path)?;
+    if let Some(known) = shipped.with_hash(&found) {
+        model.overlap = Some(known.overlap);
+    }
+    Ok(model)
 }
 
 /// The folders models are looked for in, the first having precedence.
@@ -138,7 +194,8 @@ impl ModelLibrary {
         }
     }
 
-    /// Loads the model with this name or path, or the default one.
+    /// Loads the model with this name or path, or the default one. A model that is named like one
+    /// that comes with the program must be that one; a path may lead to any.
     ///
     /// # Errors
     /// Any [`ModelError`].
@@ -148,7 +205,17 @@ impl ModelLibrary {
             None => self.default_model()?,
         };
         let name = path.file_stem().map(|n| n.to_string_lossy().into_owned());
-        Ok((name.unwrap_or_default(), Checkpoint::load(&path)?))
+        let name = name.unwrap_or_default();
+        let named = wanted.is_none_or(|wanted| wanted == name);
+        let model = match named {
+            true => ModelEntry {
+                name: name.clone(),
+                path,
+            }
+            .load()?,
+            false => load_any(&path)?,
+        };
+        Ok((name, model))
     }
 }
 
@@ -163,7 +230,51 @@ fn model_name(path: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::shipped::ShippedModel;
     use super::*;
+    use crate::checkpoint::Precision;
+    use crate::restore::tests::checkpoint;
+
+    #[test]
+    fn a_model_that_comes_with_the_program_is_known_by_its_hash() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(format!("{name}.safetensors"));
+        let own = Checkpoint {
+            overlap: Some(40),
+            ..(*checkpoint(|_| ())).clone()
+        };
+        own.save(at("own"), Precision::F32).unwrap();
+        checkpoint(|_| ())
+            .save(at("sharp"), Precision::F32)
+            .unwrap();
+        std::fs::copy(at("sharp"), at("copy")).unwrap();
+        let mut shipped = Shipped::default();
+        let known = ShippedModel {
+            sha256: sha256(&std::fs::read(at("sharp")).unwrap()),
+            overlap: 96,
+            tiles: Vec::new(),
+        };
+        shipped.models.insert("sharp".to_owned(), known);
+        let open = |name: &str, named: bool| load(&at(name), &shipped, named.then_some(name));
+        assert_eq!(open("sharp", true).unwrap().overlap, Some(96));
+        assert_eq!(open("copy", true).unwrap().overlap, Some(96));
+        assert_eq!(open("own", true).unwrap().overlap, Some(40));
+        // One bit of one weight.
+        let mut bytes = std::fs::read(at("sharp")).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        std::fs::write(at("sharp"), &bytes).unwrap();
+        let message = open("sharp", true).unwrap_err().to_string();
+        for part in [
+            "sharp.safetensors",
+            "SHA-256",
+            &sha256(&bytes),
+            "again",
+            "another name",
+        ] {
+            assert!(message.contains(part), "{message}");
+        }
+        assert_eq!(open("sharp", false).unwrap().overlap, None);
+    }
 
     #[test]
     fn names_come_before_paths_and_the_first_folder_wins() {

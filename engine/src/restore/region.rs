@@ -10,7 +10,7 @@
 //! enough), so that moving a region about needs nothing new from the device.
 
 use super::RestoreError;
-use super::tiles::OVERLAP;
+use super::tiles::Needs;
 use crate::image::{ImageError, Picture};
 
 /// Sides of cuts are multiples of at least this many pixels.
@@ -57,11 +57,11 @@ impl Region {
         self.width as u64 * self.height as u64
     }
 
-    /// What has to be restored for the region, in a picture of this size, by a network whose
-    /// input is a multiple of `multiple`.
-    pub(super) fn with_context(&self, width: usize, height: usize, multiple: usize) -> Self {
-        let (x, wide) = grow(self.x, self.width, width, multiple);
-        let (y, high) = grow(self.y, self.height, height, multiple);
+    /// What has to be restored for the region, in a picture of this size, by a network that
+    /// needs this of tiles.
+    pub(super) fn with_context(&self, width: usize, height: usize, needs: Needs) -> Self {
+        let (x, wide) = grow(self.x, self.width, width, needs);
+        let (y, high) = grow(self.y, self.height, height, needs);
         Self {
             x,
             y,
@@ -108,14 +108,15 @@ impl Region {
 }
 
 /// First pixel and length of what is cut out along one side of the picture.
-fn grow(start: usize, length: usize, side: usize, multiple: usize) -> (usize, usize) {
+fn grow(start: usize, length: usize, side: usize, needs: Needs) -> (usize, usize) {
+    let Needs { multiple, overlap } = needs;
     let padded = side.next_multiple_of(multiple);
     let step = multiple * STEP.div_ceil(multiple);
-    let long = (length + 2 * OVERLAP + multiple - 1).next_multiple_of(step);
+    let long = (length + 2 * overlap + multiple - 1).next_multiple_of(step);
     if padded <= long {
         return (0, side);
     }
-    let first = start.saturating_sub(OVERLAP) / multiple * multiple;
+    let first = start.saturating_sub(overlap) / multiple * multiple;
     let first = first.min(padded - long);
     (first, long.min(side - first))
 }
@@ -131,18 +132,20 @@ mod tests {
         #[test]
         fn a_cut_has_its_context_the_grid_and_a_steady_size(
             side in 1usize..3000, at in 0.0f64..1.0, length in 1usize..800, power in 0u32..5,
+            overlap in 0usize..260,
         ) {
             let multiple = 1 << power;
+            let needs = Needs { multiple, overlap };
             let length = length.min(side);
             let start = (at * (side - length) as f64) as usize;
-            let (first, long) = grow(start, length, side, multiple);
+            let (first, long) = grow(start, length, side, needs);
             prop_assert_eq!(first % multiple, 0);
             prop_assert!(first + long <= side);
-            prop_assert!(first == 0 || start - first >= OVERLAP);
+            prop_assert!(first == 0 || start - first >= overlap);
             let end = first + long;
-            prop_assert!(end == side || (end >= start + length + OVERLAP && end % multiple == 0));
+            prop_assert!(end == side || (end >= start + length + overlap && end % multiple == 0));
             // The same tile wherever the region lies.
-            let (_, other) = grow(0, length, side, multiple);
+            let (_, other) = grow(0, length, side, needs);
             prop_assert_eq!(long.next_multiple_of(multiple), other.next_multiple_of(multiple));
         }
     }

@@ -7,7 +7,7 @@ use super::device::Device;
 use super::ensemble::{TURNS, turned, turned_back};
 use super::region::Region;
 use super::runner::{Input, Monitor, Runner};
-use super::tiles::TilePlan;
+use super::tiles::{Needs, OVERLAP, TilePlan};
 use crate::backend::BackendError;
 use crate::checkpoint::Checkpoint;
 use crate::estimate::white_noise;
@@ -17,8 +17,9 @@ use crate::image::{BitDepth, ColourTransform, Limits, Picture, Rgb32};
 /// Memory that the intermediates of one tile may take.
 pub const MEMORY_BUDGET: u64 = 1 << 30;
 
-/// Largest tile on the processor, in pixels: a tile there takes seconds, and a cancel waits for it.
-const PROCESSOR_TILE: usize = 640 * 640;
+/// Side of the largest tile on the processor: a tile there takes seconds, and a cancel waits for it.
+/// Models whose tiles share more than a quarter of it get larger ones.
+const PROCESSOR_SIDE: usize = 640;
 
 /// Tiles are not halved below this many pixels when memory is short.
 const SMALLEST_TILE: usize = 64 * 64;
@@ -27,7 +28,7 @@ const SMALLEST_TILE: usize = 64 * 64;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// Side of a tile in pixels; 0 takes the whole picture if it fits `memory`, else the largest
-    /// tiles that do (on the processor, at most some 640 pixels a side).
+    /// tiles that do (on the processor, at most some 640 pixels a side, more for models that look far).
     pub tile: usize,
     /// How much of the restored picture to take, 0 (none) to 1 (all).
     pub strength: f32,
@@ -92,6 +93,7 @@ pub struct Restored {
 pub struct Restorer {
     device: Arc<Device>,
     checkpoint: Arc<Checkpoint>,
+    needs: Needs,
     gpu: Option<Runner>,
     cpu: Option<Runner>,
 }
@@ -113,6 +115,7 @@ impl Restorer {
         checkpoint.config.validate()?;
         Ok(Self {
             device,
+            needs: needs(&checkpoint),
             checkpoint,
             gpu: None,
             cpu: None,
@@ -122,6 +125,11 @@ impl Restorer {
     /// The model.
     pub fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
+    }
+
+    /// Makes tiles share this many pixels of the network's input, whatever the model asks for.
+    pub fn set_overlap(&mut self, overlap: usize) {
+        self.needs.overlap = overlap;
     }
 
     /// Whether this is the model it runs.
@@ -188,9 +196,9 @@ impl Restorer {
     ) -> Result<Restored, RestoreError> {
         let (width, height) = (picture.width(), picture.height());
         let config = &self.checkpoint.config;
-        let (multiple, scale) = (config.size_multiple(), config.scale);
+        let scale = config.scale;
         let region = region.within(width, height)?;
-        let cut = region.with_context(width, height, multiple);
+        let cut = region.with_context(width, height, self.needs);
         let mut options = options.clone();
         if config.noise_map && options.noise.is_none() {
             // The whole picture's, so that the part is told what the whole would be.
@@ -291,7 +299,8 @@ impl Restorer {
         notes: &mut Vec<String>,
     ) -> Result<Vec<f32>, RestoreError> {
         let config = &self.checkpoint.config;
-        let multiple = config.size_multiple();
+        let needs = self.needs;
+        let multiple = needs.multiple;
         let (slot, backend) = match (place, self.device.accelerator()) {
             (Place::Accelerator, Some(backend)) => (&mut self.gpu, backend),
             _ => (&mut self.cpu, self.device.processor()),
@@ -300,16 +309,10 @@ impl Restorer {
             Some(runner) => runner,
             None => slot.insert(Runner::new(backend, config, &self.checkpoint.weights)?),
         };
-        let most = largest_tile(options, runner.bytes_per_pixel, place);
+        let most = largest_tile(options, runner.bytes_per_pixel, place, needs);
         let (mut cleared, mut short) = (false, None);
         loop {
-            let plan = plan(
-                width,
-                height,
-                options.tile,
-                most.min(runner.limit),
-                multiple,
-            );
+            let plan = plan(width, height, options.tile, most.min(runner.limit), needs);
             match runner.run(config, &plan, input, monitor) {
                 Err(RestoreError::Backend(BackendError::OutOfMemory { .. }))
                     if !cleared && runner.forget() =>
@@ -343,11 +346,26 @@ pub(super) enum Place {
     Processor,
 }
 
+/// What a model needs of tiles: its own overlap, if it was measured, or the usual one.
+pub(super) fn needs(model: &Checkpoint) -> Needs {
+    Needs {
+        multiple: model.config.size_multiple(),
+        overlap: model.overlap.unwrap_or(OVERLAP),
+    }
+}
+
 /// Pixels of the largest tile that the options allow there.
-pub(super) fn largest_tile(options: &Options, bytes_per_pixel: u64, place: Place) -> usize {
+pub(super) fn largest_tile(
+    options: &Options,
+    bytes_per_pixel: u64,
+    place: Place,
+    needs: Needs,
+) -> usize {
     let budget = usize::try_from(options.memory / bytes_per_pixel).unwrap_or(usize::MAX);
     match place {
-        Place::Processor if options.tile == 0 => budget.min(PROCESSOR_TILE),
+        Place::Processor if options.tile == 0 => {
+            budget.min(PROCESSOR_SIDE.max(needs.roomy_side()).pow(2))
+        }
         _ => budget,
     }
 }
@@ -358,12 +376,12 @@ pub(super) fn plan(
     height: usize,
     tile: usize,
     pixels: usize,
-    multiple: usize,
+    needs: Needs,
 ) -> TilePlan {
     if tile > 0 {
-        TilePlan::with_tile(width, height, tile.min(pixels.isqrt()), multiple)
+        TilePlan::with_tile(width, height, tile.min(pixels.isqrt()), needs)
     } else {
-        TilePlan::with_pixels(width, height, pixels, multiple)
+        TilePlan::with_pixels(width, height, pixels, needs)
     }
 }
 

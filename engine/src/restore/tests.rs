@@ -200,6 +200,7 @@ pub(super) fn checkpoint(change: impl Fn(&mut NetworkConfig)) -> Arc<Checkpoint>
         config,
         task: Task::Denoise,
         recipe: serde_json::Value::Null,
+        overlap: None,
     })
 }
 

@@ -11,8 +11,24 @@
 //! `earlier + gate·(later − earlier)`: the weights sum to 1 by construction and
 //! equal tiles give back their value exactly.
 
-/// Widest overlap of neighbouring tiles in pixels.
-pub(super) const OVERLAP: usize = 64;
+/// Overlap of neighbouring tiles in pixels where a model says nothing else.
+pub const OVERLAP: usize = 64;
+
+/// What a network asks of tiles, in pixels of its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Needs {
+    /// Sides and starts of tiles are multiples of this.
+    pub multiple: usize,
+    /// What neighbours share; never more than a quarter of a tile, or tiles would be mostly overlap.
+    pub overlap: usize,
+}
+
+impl Needs {
+    /// The side from which on a tile has room for the whole overlap.
+    pub fn roomy_side(self) -> usize {
+        4 * self.overlap.next_multiple_of(self.multiple)
+    }
+}
 
 /// Tiles along one side of the picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,11 +44,12 @@ pub struct Axis {
 }
 
 impl Axis {
-    /// Covers `length` pixels with tiles of at most `tile`, all multiples of `multiple`.
+    /// Covers `length` pixels with tiles of at most `tile`.
     ///
     /// The tile is shrunk to what the number of tiles needs, so that little is
     /// computed twice. It is never smaller than two multiples.
-    pub fn new(length: usize, tile: usize, multiple: usize) -> Self {
+    pub fn new(length: usize, tile: usize, needs: Needs) -> Self {
+        let multiple = needs.multiple;
         // In units of `multiple` from here on.
         let padded = length.div_ceil(multiple).max(1);
         let tile = (tile / multiple).max(2);
@@ -44,7 +61,7 @@ impl Axis {
                 overlap: 0,
             };
         }
-        let overlap = (OVERLAP.div_ceil(multiple)).min(tile / 4).max(1);
+        let overlap = needs.overlap.div_ceil(multiple).min(tile / 4).max(1);
         let count = (padded - overlap).div_ceil(tile - overlap);
         let tile = (padded + (count - 1) * overlap).div_ceil(count);
         let starts = (0..count).map(|i| i * (padded - tile) / (count - 1) * multiple);
@@ -85,18 +102,19 @@ pub struct TilePlan {
 
 impl TilePlan {
     /// Square tiles of at most `tile` pixels a side.
-    pub fn with_tile(width: usize, height: usize, tile: usize, multiple: usize) -> Self {
+    pub fn with_tile(width: usize, height: usize, tile: usize, needs: Needs) -> Self {
         Self {
-            rows: Axis::new(height, tile, multiple),
-            columns: Axis::new(width, tile, multiple),
+            rows: Axis::new(height, tile, needs),
+            columns: Axis::new(width, tile, needs),
         }
     }
 
     /// The whole picture if it fits `pixels` once padded, else tiles of about that many pixels.
-    pub fn with_pixels(width: usize, height: usize, pixels: usize, multiple: usize) -> Self {
+    pub fn with_pixels(width: usize, height: usize, pixels: usize, needs: Needs) -> Self {
+        let multiple = needs.multiple;
         let padded = |side: usize| side.div_ceil(multiple).max(1) * multiple;
         if padded(width).saturating_mul(padded(height)) <= pixels {
-            return Self::with_tile(width, height, padded(width.max(height)), multiple);
+            return Self::with_tile(width, height, padded(width.max(height)), needs);
         }
         let side = pixels.isqrt();
         // A picture narrower than the square leaves room in the other direction.
@@ -108,8 +126,8 @@ impl TilePlan {
             (long, side)
         };
         Self {
-            rows: Axis::new(height, tile_height, multiple),
-            columns: Axis::new(width, tile_width, multiple),
+            rows: Axis::new(height, tile_height, needs),
+            columns: Axis::new(width, tile_width, needs),
         }
     }
 
@@ -266,6 +284,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn needs(multiple: usize) -> Needs {
+        Needs {
+            multiple,
+            overlap: OVERLAP,
+        }
+    }
+
     /// A picture whose samples all differ.
     fn picture(width: usize, height: usize, channels: usize) -> Vec<f32> {
         (0..width * height * channels)
@@ -290,13 +315,13 @@ mod tests {
 
     #[test]
     fn a_picture_that_fits_is_one_padded_tile() {
-        let plan = TilePlan::with_pixels(481, 321, 1 << 20, 8);
+        let plan = TilePlan::with_pixels(481, 321, 1 << 20, needs(8));
         assert_eq!((plan.len(), plan.tile_size()), (1, (328, 488)));
     }
 
     #[test]
     fn a_panorama_gets_wide_tiles() {
-        let plan = TilePlan::with_pixels(20_000, 200, 1 << 18, 8);
+        let plan = TilePlan::with_pixels(20_000, 200, 1 << 18, needs(8));
         assert_eq!(plan.rows.starts.len(), 1);
         assert!(plan.columns.tile > 1000, "{:?}", plan.tile_size());
     }
@@ -304,10 +329,12 @@ mod tests {
     proptest! {
         #[test]
         fn axes_cover_and_weights_sum_to_one(
-            length in 1usize..700, tile in 1usize..300, power in 0u32..6,
+            length in 1usize..700, tile in 1usize..300, power in 0u32..6, overlap in 0usize..200,
         ) {
             let multiple = 1usize << power;
-            let axis = Axis::new(length, tile, multiple);
+            let axis = Axis::new(length, tile, Needs { multiple, overlap });
+            prop_assert!(axis.overlap <= (tile / 4).max(multiple));
+            prop_assert!(axis.starts.len() == 1 || axis.overlap >= overlap.min(tile / 4 / multiple * multiple));
             prop_assert_eq!(axis.tile % multiple, 0);
             prop_assert!(axis.tile <= (tile / multiple).max(2) * multiple);
             prop_assert_eq!(axis.starts[0], 0);
@@ -334,7 +361,7 @@ mod tests {
             width in 1usize..90, height in 1usize..90, tile in 1usize..64,
             power in 0u32..4, scale in 1usize..4,
         ) {
-            let plan = TilePlan::with_tile(width, height, tile, 1 << power);
+            let plan = TilePlan::with_tile(width, height, tile, needs(1 << power));
             let samples = picture(width, height, 3);
             let mut blender = Blender::new(&plan, scale);
             for i in 0..plan.len() {
@@ -348,7 +375,7 @@ mod tests {
         fn tiles_keep_to_the_budget(
             width in 1usize..5000, height in 1usize..5000, pixels in 4096usize..400_000,
         ) {
-            let plan = TilePlan::with_pixels(width, height, pixels, 8);
+            let plan = TilePlan::with_pixels(width, height, pixels, needs(8));
             let (tile_height, tile_width) = plan.tile_size();
             prop_assert!(tile_height * tile_width <= pixels, "{:?}", plan.tile_size());
         }
@@ -356,7 +383,7 @@ mod tests {
         #[test]
         fn blending_is_the_weighted_mean(width in 40usize..90, height in 40usize..90) {
             // Tile i is flat with value i: the result is Σ i·weight.
-            let plan = TilePlan::with_tile(width, height, 24, 4);
+            let plan = TilePlan::with_tile(width, height, 24, needs(4));
             let across = plan.columns.starts.len();
             let mut blender = Blender::new(&plan, 1);
             for i in 0..plan.len() {

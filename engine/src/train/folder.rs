@@ -131,6 +131,7 @@ impl Folder {
             config: saved.config.clone(),
             task: saved.task,
             recipe: saved.recipe.clone(),
+            overlap: None,
             weights: saved.state.average.clone(),
         };
         Ok(model.save(self.model(), Precision::F16)?)

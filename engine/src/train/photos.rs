@@ -91,7 +91,8 @@ fn decode(path: &Path, least: usize) -> Result<Photo, String> {
             "{width} × {height} pixels, a crop needs {least} on each side"
         ));
     }
-    let rgb = picture.to_rgb().to_bytes();
+    // What restoring shows a network.
+    let rgb = picture.in_srgb().to_rgb().to_bytes();
     if let Some(reason) = held_out(path, &rgb, width) {
         return Err(reason);
     }

@@ -449,6 +449,31 @@ fn mistaken_starts_are_refused() {
 }
 
 #[test]
+fn photographs_are_learned_as_restoring_shows_them() {
+    use crate::image::{Colour, Metadata, Picture, SaveOptions};
+    let folder = tempfile::tempdir().unwrap();
+    let samples: Vec<f32> = (0..24 * 24 * 3).map(|i| (i % 200) as f32 / 255.0).collect();
+    let plain = Picture::new(24, 24, Colour::Rgb, samples).unwrap();
+    let profile = moxcms::ColorProfile::new_display_p3().encode().unwrap();
+    let wide = plain.clone().with_metadata(Metadata {
+        icc: Some(profile),
+        ..Metadata::default()
+    });
+    for (name, picture) in [("a.png", &wide), ("b.png", &plain)] {
+        let path = folder.path().join(name);
+        picture.save(path, &SaveOptions::default()).unwrap();
+    }
+    let photos = Photos::load(&[folder.path().to_owned()], 16)
+        .unwrap()
+        .photos;
+    assert_eq!(photos[1].rgb, plain.to_rgb().to_bytes());
+    assert_eq!(photos[0].rgb, wide.in_srgb().to_rgb().to_bytes());
+    let pairs = photos[0].rgb.iter().zip(&photos[1].rgb);
+    let far = pairs.map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+    assert!(far > 10, "Display P3 is another space: {far}");
+}
+
+#[test]
 fn batches_are_a_function_of_the_step_and_crops_are_turned() {
     let (folder, mut config) = scene();
     config.degradations.clear();

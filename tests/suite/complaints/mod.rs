@@ -4,6 +4,7 @@
 mod device;
 #[cfg(unix)]
 mod disk;
+mod flat;
 mod killed;
 mod large;
 #[cfg(unix)]

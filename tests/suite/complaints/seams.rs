@@ -4,10 +4,11 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use serpent_engine::checkpoint::Checkpoint;
 use serpent_engine::image::{Colour, Picture};
 use serpent_engine::metrics::psnr;
-use serpent_engine::restore::{Device, Options, Region, Restorer, influence};
+use serpent_engine::restore::{
+    Device, ModelLibrary, Options, Region, Restorer, Shipped, influence, load_any,
+};
 
 const LEVEL: f32 = 1.0 / 255.0;
 
@@ -19,7 +20,7 @@ fn source(name: &str) -> std::path::PathBuf {
 }
 
 fn shipped() -> Restorer {
-    let model = Checkpoint::load(source("models/denoise-base.safetensors")).unwrap();
+    let model = load_any(&source("models/denoise-base.safetensors")).unwrap();
     Restorer::new(Arc::new(Device::cpu()), Arc::new(model)).unwrap()
 }
 
@@ -97,6 +98,64 @@ fn tiles_of_the_shipped_model_stay_by_the_whole_on_gradients_flats_and_photograp
         assert!(off < bound * LEVEL, "{what}: {}", 255.0 * off);
         assert!(close > 55.0, "{what}: {close} dB");
         assert!(shift < 0.1 * f64::from(LEVEL), "{what}");
+    }
+}
+
+#[test]
+fn tiles_of_every_model_are_as_close_as_the_table_says() {
+    // As `serpent models --card` measures: two tiles beside each other.
+    let (width, height, tile) = (560, 96, 512);
+    let library = ModelLibrary::new(vec![source("models")]);
+    for (name, known) in &Shipped::built_in().models {
+        let (_, model) = library.load(Some(name)).unwrap();
+        assert_eq!(model.overlap, Some(known.overlap), "{name}");
+        let error = known.error().unwrap();
+        let widest = known.tiles.last().unwrap().overlap == known.overlap;
+        assert!(error.within_bounds() || widest, "{name}");
+        let mut restorer = Restorer::new(Arc::new(Device::cpu()), Arc::new(model)).unwrap();
+        let ramp = rgb(width, height, |x, y, c| {
+            let (x, y) = (x as f32 / 560.0, y as f32 / 96.0);
+            0.1 + 0.8 * [x, y, 1.0 - x][c]
+        });
+        let flat = rgb(width, height, |_, _, c| [0.25, 0.5, 0.7][c]);
+        for (what, picture, table) in [
+            ("gradient", ramp, error.gradient),
+            ("flat", flat, error.flat),
+        ] {
+            let whole = restore(&mut restorer, &picture, width);
+            let tiled = restore(&mut restorer, &picture, tile);
+            let off = 255.0 * f64::from(worst(&whole, &tiled));
+            println!("{name}, {what}: at most {off:.2} of 255 from the whole, table {table}");
+            assert!(off <= table + 0.05, "{name}, {what}: {off}, table {table}");
+        }
+    }
+}
+
+#[test]
+fn every_model_file_is_the_one_that_is_listed_and_its_card_says_so() {
+    let library = ModelLibrary::new(vec![source("models")]);
+    let there = library.list();
+    let listed: Vec<&String> = Shipped::built_in().models.keys().collect();
+    let names: Vec<&String> = there.iter().map(|m| &m.name).collect();
+    assert_eq!(
+        names, listed,
+        "run serpent models --card NAME for what is new"
+    );
+    for entry in &there {
+        let model = entry.load().unwrap();
+        let known = &Shipped::built_in().models[&entry.name];
+        assert_eq!(model.overlap, Some(known.overlap));
+        let card = std::fs::read_to_string(entry.path.with_extension("md")).unwrap();
+        let name = &entry.name;
+        assert!(
+            card.contains(&known.sha256),
+            "the card of {name} has another hash"
+        );
+        let overlap = format!("| overlap of tiles | {} pixels", known.overlap);
+        assert!(
+            card.contains(&overlap),
+            "the card of {name} has another overlap"
+        );
     }
 }
 

@@ -12,6 +12,7 @@ use serpent_engine::bench::{self, Named};
 use serpent_engine::checkpoint::Checkpoint;
 use serpent_engine::files::write_text;
 use serpent_engine::metrics::{Point, quality_for_cost};
+use serpent_engine::restore::load_any;
 
 use super::super::bench::open as graphics_device;
 use super::super::common::{Global, Outcome, library};
@@ -251,7 +252,7 @@ fn pieces(args: &EvalArgs, sets: &Path, results: &mut Results) -> anyhow::Result
         if args.model.as_ref().is_some_and(|m| *m != found.name) {
             continue;
         }
-        let model = Arc::new(Checkpoint::load(&found.path)?);
+        let model = Arc::new(load_any(&found.path)?);
         let measured = Measured::of(&model, &found.path)?;
         let told: &[bool] = if measured.noise_map {
             &[true, false]

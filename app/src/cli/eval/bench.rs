@@ -165,7 +165,7 @@ impl Bench {
         way: Way,
     ) -> anyhow::Result<Option<Row>> {
         let at = |e: &dyn std::fmt::Display| anyhow::anyhow!("{}: {e}", path.display());
-        let picture = Picture::open(path)?;
+        let picture = Picture::open(path)?.in_srgb();
         let clean = eight_bits(&picture.to_rgb(), model.config.scale)?;
         let mut random = rng(way.seed, 0, index, Purpose::Evaluation);
         let steps = task.degradations(level);

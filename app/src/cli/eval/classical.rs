@@ -102,7 +102,7 @@ fn pairs(
         .into_iter()
         .enumerate()
         .map(|(index, path)| {
-            let picture = Picture::open(&path)?;
+            let picture = Picture::open(&path)?.in_srgb();
             let whole = eight_bits(&picture.to_rgb(), 1)?;
             let clean = match side {
                 Some(side) => middle(&whole, side)?,

@@ -40,6 +40,7 @@ fn model() -> Arc<Checkpoint> {
         config,
         task: Task::Denoise,
         recipe: serde_json::Value::Null,
+        overlap: None,
     })
 }
 

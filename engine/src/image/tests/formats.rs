@@ -171,6 +171,80 @@ fn inks_open_as_colour() {
     }
 }
 
+/// A press's profile (ICC.1:2022, `lut8Type`), made up: what is called cyan prints red, black
+/// prints black, and everything else leaves the paper white.
+fn press() -> Vec<u8> {
+    let fixed = |v: f64| ((v * 65536.0).round() as i32).to_be_bytes();
+    let identity: Vec<u8> = (0..=255).collect();
+    let mut table = b"mft1\0\0\0\0\x04\x03\x02\0".to_vec();
+    (0..9).for_each(|i| table.extend(fixed(f64::from(u8::from(i % 4 == 0)))));
+    (0..4).for_each(|_| table.extend(&identity));
+    for corner in 0..16 {
+        // The last ink changes fastest. Lightness in 255ths, the others from 128 on.
+        let (cyan, black) = (corner & 8 != 0, corner & 1 != 0);
+        table.extend(match (cyan, black) {
+            (_, true) => [0, 128, 128],
+            (true, false) => [138, 209, 198],
+            (false, false) => [255, 128, 128],
+        });
+    }
+    (0..3).for_each(|_| table.extend(&identity));
+    let white = [
+        &b"XYZ \0\0\0\0"[..],
+        &fixed(0.9642),
+        &fixed(1.0),
+        &fixed(0.8249),
+    ]
+    .concat();
+    let mut profile = vec![0; 128];
+    profile[8] = 2;
+    profile[12..24].copy_from_slice(b"prtrCMYKLab ");
+    profile[36..40].copy_from_slice(b"acsp");
+    profile[68..80].copy_from_slice(&white[8..]);
+    profile.extend(2u32.to_be_bytes());
+    let first = 128 + 4 + 2 * 12;
+    for (name, at, length) in [
+        (b"A2B0", first, table.len()),
+        (
+            b"wtpt",
+            first + table.len().next_multiple_of(4),
+            white.len(),
+        ),
+    ] {
+        profile.extend(name);
+        profile.extend((at as u32).to_be_bytes());
+        profile.extend((length as u32).to_be_bytes());
+    }
+    table.resize(table.len().next_multiple_of(4), 0);
+    profile.extend(table);
+    profile.extend(white);
+    let size = profile.len() as u32;
+    profile[..4].copy_from_slice(&size.to_be_bytes());
+    profile
+}
+
+#[test]
+fn a_profile_of_inks_is_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    for (inks, want) in [
+        ([255, 0, 0, 0], [255u8, 0, 0]),
+        ([0, 255, 255, 0], [255, 255, 255]),
+        ([0, 0, 0, 255], [0, 0, 0]),
+    ] {
+        let mut bytes = Vec::new();
+        let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, 100);
+        encoder.add_icc_profile(&press()).unwrap();
+        encoder
+            .encode(&inks.repeat(16 * 8), 16, 8, jpeg_encoder::ColorType::Cmyk)
+            .unwrap();
+        let picture = Picture::open(write(folder.path(), "a.jpg", &bytes)).unwrap();
+        for (got, want) in picture.to_rgb().to_bytes().iter().zip(want) {
+            assert!(got.abs_diff(want) <= 8, "{inks:?}: {got} is not {want}");
+        }
+        assert!(picture.metadata().icc.is_none(), "sRGB now");
+    }
+}
+
 /// 5x3 in lossless JPEG XL, as libjxl writes it.
 const JXL: &str = "ff0a105010090800010020014b188b150aa57073e888fe5f31ec02f10084a4a4e4ad4cf9568ee271461ec7e4f10892554d2dec89764585c40da43b11aeee93c2fc73ed054dfb72c17bfd478500400f4444040400";
 

@@ -190,6 +190,7 @@ fn model(change: &fn(&mut NetworkConfig)) -> Checkpoint {
         weights,
         task: Task::Denoise,
         config,
+        overlap: None,
         recipe: serde_json::Value::Null,
     }
 }
