@@ -116,8 +116,11 @@ fn every_variant_translates_to_spirv() {
 /// Translates a kernel to SPIR-V; bytes of workgroup memory it takes.
 pub(super) fn translate(text: &str) -> u32 {
     use naga::valid::{Capabilities, ValidationFlags, Validator};
-    let capabilities =
-        Capabilities::COOPERATIVE_MATRIX | Capabilities::SHADER_FLOAT16 | Capabilities::SUBGROUP;
+    // The last is what packing two 16-bit numbers into a word asks for: every Vulkan device has it.
+    let capabilities = Capabilities::COOPERATIVE_MATRIX
+        | Capabilities::SHADER_FLOAT16
+        | Capabilities::SUBGROUP
+        | Capabilities::SHADER_FLOAT16_IN_FLOAT32;
     let module =
         naga::front::wgsl::parse_str(text).unwrap_or_else(|e| panic!("{}", e.emit_to_string(text)));
     let info = Validator::new(ValidationFlags::all(), capabilities)
