@@ -32,12 +32,15 @@ fn gather(tile: u32, thread: u32) {
         }
 #endfor
     }
-    for (var i = thread; i < PIXELS * QUADS; i += THREADS) {
-        let row = i / QUADS;
-        let at = pixel_at(i32(row % TILE_WIDTH), i32(row / TILE_WIDTH));
-        let v = vec4<f32>(skip[at.index * QUADS + i % QUADS]);
-        normal[row * LD_NORMAL + QUADS + i % QUADS] = factor(v);
-    }
+#for I SKIPS
+    let i$I = min(thread + $Iu * THREADS, PIXELS * QUADS - 1u);
+    let row$I = i$I / QUADS;
+    let at$I = pixel_at(i32(row$I % TILE_WIDTH), i32(row$I / TILE_WIDTH));
+    let skip$I = skip[at$I.index * QUADS + i$I % QUADS];
+#endfor
+#for I SKIPS
+    normal[row$I * LD_NORMAL + QUADS + i$I % QUADS] = factor(vec4<f32>(skip$I));
+#endfor
 }
 
 #include fused_main
@@ -63,7 +66,6 @@ fn gather(tile: u32, thread: u32) {
     workgroupBarrier();
     let count = f32(OUT);
     for (var row = thread; row < PIXELS; row += THREADS) {
-        let at = pixel_at(i32(row % TILE_WIDTH), i32(row / TILE_WIDTH));
         var sum = 0.0;
         for (var q = 0u; q < QUADS; q++) {
             sum += component_sum(hidden[row * LD_RESULT + q]);
@@ -74,12 +76,20 @@ fn gather(tile: u32, thread: u32) {
             let d = hidden[row * LD_RESULT + q] - mean;
             squares += dot(d, d);
         }
+        // In the row's padding.
         let rstd = inverseSqrt(squares / count + EPSILON);
-        for (var q = 0u; q < QUADS; q++) {
-            if at.inside {
-                let n = (hidden[row * LD_RESULT + q] - mean) * rstd * gamma[q] + beta[q];
-                y[at.index * QUADS + q] = narrow6(n);
-            }
+        hidden[row * LD_RESULT + QUADS] = vec4<f32>(mean, rstd, 0.0, 0.0);
+    }
+    workgroupBarrier();
+    // Neighbouring invocations write neighbouring numbers.
+    for (var i = thread; i < PIXELS * QUADS; i += THREADS) {
+        let row = i / QUADS;
+        let q = i % QUADS;
+        let at = pixel_at(i32(row % TILE_WIDTH), i32(row / TILE_WIDTH));
+        let spread = hidden[row * LD_RESULT + QUADS];
+        if at.inside {
+            let n = (hidden[row * LD_RESULT + q] - spread.x) * spread.y * gamma[q] + beta[q];
+            y[at.index * QUADS + q] = narrow6(n);
         }
     }
 }

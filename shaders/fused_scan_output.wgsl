@@ -23,41 +23,53 @@ fn emit(pixel: u32, quad: u32, sum: vec4<f32>, before: vec4<f32>) {
     result[pixel * CHANNELS + quad] = narrow10(fma(scale[quad], sum, before));
 }
 
-// Mean and 1/√(variance + EPSILON) of each token of y.
-var<workgroup> spread: array<vec2<f32>, PIXELS>;
+// Where `measure` leaves its sums, behind those of `normalise`.
+const OF_Y: u32 = 8u * LD_PARTS;
 
+// The first of a token's y, from which differences are taken.
+fn first_of(row: u32) -> f32 {
+    return vec4<f32>(y[pixel_at(i32(row), 0).index * INNER]).x;
+}
+
+// Leaves the sums over the channels of each token of y.
 fn measure(thread: u32) {
-    let count = f32(4u * INNER);
-    for (var row = thread; row < PIXELS; row += THREADS) {
-        let at = pixel_at(i32(row), 0).index * INNER;
+    let quad = thread % 4u;
+#for R RUN
+    let row$R = thread / 4u + THREADS / 4u * $Ru;
+    let at$R = pixel_at(i32(row$R), 0).index * INNER + quad;
+    let shift$R = first_of(row$R);
+#for S SLICES
+    let y$R_$S = y[at$R + $Su * 4u];
+#endfor
+#endfor
+#for R RUN
+    {
         var sum = vec4<f32>();
-        for (var c = 0u; c < INNER; c++) {
-            sum += vec4<f32>(y[at + c]);
-        }
-        let mean = component_sum(sum) / count;
         var squares = vec4<f32>();
-        for (var c = 0u; c < INNER; c++) {
-            let d = vec4<f32>(y[at + c]) - mean;
-            squares += d * d;
-        }
-        spread[row] = vec2<f32>(mean, inverseSqrt(component_sum(squares) / count + EPSILON));
+#for S SLICES
+        let d$S = vec4<f32>(y$R_$S) - shift$R;
+        sum += d$S;
+        squares += d$S * d$S;
+#endfor
+        leave(OF_Y, row$R, quad, sum, squares);
     }
+#endfor
 }
 
 #include fused_main
 #for L LOADS_IN
     var wi$L = fetch_columns(0u, $Lu * THREADS + thread);
 #endfor
-    normalise(thread);
     measure(thread);
-    let after = min(1u, SLICES - 1u) * 16u;
-#include fused_first
+    normalise(thread);
     let quad = thread % 4u;
 #for R RUN
     let row$R = thread / 4u + THREADS / 4u * $Ru;
     let from$R = pixel_at(i32(row$R), 0).index * INNER + quad;
-    let spread$R = spread[row$R];
+    let spread$R = spread_of(OF_Y, row$R, first_of(row$R), f32(4u * INNER));
 #endfor
+    let after = min(1u, SLICES - 1u) * 16u;
+#include fused_first
     for (var slice = 0u; slice < SLICES; slice++) {
         let gain = gamma2[slice * 4u + quad];
         let start = beta2[slice * 4u + quad];

@@ -5,7 +5,8 @@
 //   slab; a subgroup makes TM × TN cooperative matrices of 16 × 16 of a tile, from its share
 //   of every BK terms. BK terms at a time go through workgroup memory, laid out as in global
 //   memory so that loads into cooperative matrices are row- or column-major, rows padded by
-//   16 bytes against bank conflicts; the next ones are on their way in registers meanwhile.
+//   16 bytes against bank conflicts; the next ones and those after them are on their way in
+//   registers meanwhile: with one set, products of few terms waited for memory.
 //   KEEP_B: the workgroup keeps all of B for its columns in workgroup memory and goes over
 //   every row_groups-th tile of rows, so that A is all that streams.
 //   Matrices are named one by one: indexed ones would go to memory.
@@ -56,8 +57,9 @@ const LDB: u32 = B_WIDTH + 2u;
 const B_N: u32 = 16u * LDB;
 const B_K: u32 = 4u;
 #endif
-// 16 rows of each subgroup's results on their way out, padded by 16 bytes.
-const LDC: u32 = 4u * TN + 1u;
+// 16 rows of each subgroup's results on their way out, padded by 32 bytes: rows of a matrix then
+// begin 8 or 24 banks apart, and what a store writes of four of them meets no bank twice.
+const LDC: u32 = 4u * TN + 2u;
 const C_SIZE: u32 = 16u * LDC;
 // vec4 that an invocation writes at a time, and how many times that 16 rows of every share are.
 const AT_ONCE: u32 = 1u + EIGHTS;
@@ -98,116 +100,95 @@ fn main(
     var c$I$J = coop_mat16x16<f32, C>();
 #endfor
 #endfor
+#if EIGHTS
+    let odd = thread % 2u == 1u;
+#endif
     var tile = group % groups / params.tiles_n;
     var k0 = begin;
-#for L LOADS_A
-    var fa$L = fetch_a($Lu * THREADS + thread, tile * BM, k0);
-#endfor
-#for L LOADS_B
-    var fb$L = fetch_b($Lu * THREADS + thread, n0, k0);
-#endfor
+    // Of what is fetched next: two tiles' terms ahead, in two sets of registers (U).
+    var tile_ahead = tile;
+    var k_ahead = begin;
 #if KEEP_B
+#for L LOADS_B
+    let fb$L = fetch_b($Lu * THREADS + thread, n0, begin);
+#endfor
 #for L LOADS_B
     keep_b($Lu * THREADS + thread, fb$L);
 #endfor
 #endif
+#for U 2
+#for L LOADS_A
+    var fa$U_$L = fetch_a($Lu * THREADS + thread, tile_ahead * BM, k_ahead);
+#endfor
+#if !KEEP_B
+#for L LOADS_B
+    var fb$U_$L = fetch_b($Lu * THREADS + thread, n0, k_ahead);
+#endfor
+#endif
+    let wraps$U = k_ahead + BK >= end;
+    tile_ahead = select(tile_ahead, tile_ahead + params.row_groups, wraps$U);
+    k_ahead = select(k_ahead + BK, begin, wraps$U);
+#endfor
     loop {
+#for U 2
+        {
 #for L LOADS_A
-        keep_a($Lu * THREADS + thread, fa$L);
+            keep_a($Lu * THREADS + thread, fa$U_$L);
 #endfor
 #if !KEEP_B
 #for L LOADS_B
-        keep_b($Lu * THREADS + thread, fb$L);
+            keep_b($Lu * THREADS + thread, fb$U_$L);
 #endfor
 #endif
-        workgroupBarrier();
-        let m0 = tile * BM;
+            workgroupBarrier();
+            let m0 = tile * BM;
 #if KEEP_B
-        let b1 = b0 + k0 / 16u * B_K;
+            let b1 = b0 + k0 / 16u * B_K;
 #else
-        let b1 = b0;
+            let b1 = b0;
 #endif
-        let last = k0 + BK >= end;
-        tile = select(tile, tile + params.row_groups, last);
-        k0 = select(k0 + BK, begin, last);
-        // Beyond the last tile these are zero, without touching memory.
+            let last = k0 + BK >= end;
+            tile = select(tile, tile + params.row_groups, last);
+            k0 = select(k0 + BK, begin, last);
+            // Beyond the last tile these are whatever stands at its end.
 #for L LOADS_A
-        fa$L = fetch_a($Lu * THREADS + thread, tile * BM, k0);
+            fa$U_$L = fetch_a($Lu * THREADS + thread, tile_ahead * BM, k_ahead);
 #endfor
 #if !KEEP_B
-        if tile < params.tiles_m {
 #for L LOADS_B
-            fb$L = fetch_b($Lu * THREADS + thread, n0, k0);
+            fb$U_$L = fetch_b($Lu * THREADS + thread, n0, k_ahead);
 #endfor
-        }
 #endif
+            let wraps = k_ahead + BK >= end;
+            tile_ahead = select(tile_ahead, tile_ahead + params.row_groups, wraps);
+            k_ahead = select(k_ahead + BK, begin, wraps);
 #for S STEPS
 #for I TM
 #if A_BY_COLUMNS
-        let a$I_$S = coopLoad<coop_mat16x16<f16, A>>(&a_tile[a0 + $Su * A_K + $Iu * A_M], LDA);
+            let a$I_$S = coopLoad<coop_mat16x16<f16, A>>(&a_tile[a0 + $Su * A_K + $Iu * A_M], LDA);
 #else
-        let a$I_$S = coopLoadT<coop_mat16x16<f16, A>>(&a_tile[a0 + $Su * A_K + $Iu * A_M], LDA);
+            let a$I_$S = coopLoadT<coop_mat16x16<f16, A>>(&a_tile[a0 + $Su * A_K + $Iu * A_M], LDA);
 #endif
 #endfor
 #for J TN
 #if B_BY_ROWS
-        let b$J_$S = coopLoadT<coop_mat16x16<f16, B>>(&b_tile[b1 + $Su * B_K + $Ju * B_N], LDB);
+            let b$J_$S = coopLoadT<coop_mat16x16<f16, B>>(&b_tile[b1 + $Su * B_K + $Ju * B_N], LDB);
 #else
-        let b$J_$S = coopLoad<coop_mat16x16<f16, B>>(&b_tile[b1 + $Su * B_K + $Ju * B_N], LDB);
+            let b$J_$S = coopLoad<coop_mat16x16<f16, B>>(&b_tile[b1 + $Su * B_K + $Ju * B_N], LDB);
 #endif
 #for I TM
-        c$I$J = coopMultiplyAdd(a$I_$S, b$J_$S, c$I$J);
+            c$I$J = coopMultiplyAdd(a$I_$S, b$J_$S, c$I$J);
 #endfor
 #endfor
 #endfor
-        if last {
-            // 16 rows of every share at a time; what is written has a name, because naga 30
-            // computes what is written in place after the write.
-#for I TM
-#for J TN
-            let d$I$J = c$I$J;
-            let at$I$J = c0 + $Ju * 4u;
-            coopStoreT(d$I$J, &c_tile[at$I$J], LDC);
-            c$I$J = coop_mat16x16<f32, C>();
-#endfor
-            workgroupBarrier();
-#for E STORES
-            let i$I$E = min($Eu * THREADS + thread, ROW_WORDS - 1u);
-            let r$I$E = i$I$E / (BN / 4u / AT_ONCE);
-            let q$I$E = i$I$E % (BN / 4u / AT_ONCE) * AT_ONCE;
-            let row$I$E = m0 + (r$I$E / 16u * TM + $Iu) * 16u + r$I$E % 16u;
-            let from$I$E = (r$I$E / 16u * SG_N + q$I$E / (4u * TN)) * C_SIZE + r$I$E % 16u * LDC + q$I$E % (4u * TN);
-            var v$I$E = vec4<f32>();
-#for K SG_K
-            v$I$E += c_tile[from$I$E + $Ku * SHARES * C_SIZE];
-#endfor
-#if VECTOR_C
-            let w$I$E = finished(row$I$E, n0 / 4u + q$I$E, v$I$E);
-#endif
-#if EIGHTS
-            let x$I$E = finished(row$I$E, n0 / 4u + q$I$E + 1u, c_tile[from$I$E + 1u]);
-#endif
-#endfor
-#for E STORES
-#if VECTOR_C
-            if row$I$E < params.m && n0 + 4u * q$I$E < params.n {
-                let to$I$E = (slab * params.m + row$I$E) * (params.n / 4u) + n0 / 4u + q$I$E;
-#if EIGHTS
-                c[to$I$E / 2u] = vec4<u32>(packed(w$I$E), packed(x$I$E));
-#else
-                c[to$I$E] = WordC(w$I$E);
-#endif
+            if last {
+#include matmul_coop_out
+                if tile >= params.tiles_m {
+                    break;
+                }
             }
-#else
-            store(slab, row$I$E, n0 + 4u * q$I$E, v$I$E);
-#endif
-#endfor
             workgroupBarrier();
-#endfor
-            if tile >= params.tiles_m {
-                break;
-            }
         }
-        workgroupBarrier();
+#endfor
     }
 }

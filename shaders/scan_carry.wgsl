@@ -48,6 +48,12 @@ fn decay_of(k: u32, column: u32) -> V {
 #endif
 }
 
+// The chunk at a place of the direction's order, or the last before `end`: loads in no branch.
+fn chunk_at(place: u32, end: u32, flip: bool) -> u32 {
+    let inside = min(place, end - 1u);
+    return select(inside, params.chunks - 1u - inside, flip);
+}
+
 @compute @workgroup_size(COLUMNS * SEGMENTS)
 fn main(
     @builtin(workgroup_id) id: vec3<u32>,
@@ -66,28 +72,27 @@ fn main(
     }
     let flip = ((k >= 2u) != (kind == 1u)) != (FLIPPED == 1u);
     let live = column < ROW;
-    var a = V(0.0);
-    if (live) { a = decay_of(k, column); }
+    // Lanes past the last column follow it, and write nothing.
+    let held = min(column, ROW - 1u);
+    let a = decay_of(k, held);
     let begin = min(segment * params.run, params.chunks);
     let end = min(begin + params.run, params.chunks);
-    let sums_at = sequence * params.chunks * DV + column % DV;
-    let states_at = group * params.chunks * ROW + column;
+    let sums_at = sequence * params.chunks * DV + held % DV;
+    let states_at = group * params.chunks * ROW + held;
 
     var h = V(0.0);
     var total = V(0.0);
     for (var first = begin; first < end; first += 8u) {
 #for I 8
-        let c$I = select(first + $Iu, params.chunks - 1u - first - $Iu, flip);
-        var delta$I = V(0.0);
-        var loaded$I = V(0.0);
-        if (live && first + $Iu < end) {
-            delta$I = sums[sums_at + c$I * DV];
-            loaded$I = states[states_at + c$I * ROW];
-        }
+        let at$I = chunk_at(first + $Iu, end, flip);
+        let delta$I = sums[sums_at + at$I * DV];
+        let loaded$I = states[states_at + at$I * ROW];
 #endfor
 #for I 8
-        h = exp2(a * delta$I) * h + loaded$I;
-        total += delta$I;
+        if (first + $Iu < end) {
+            h = exp2(a * delta$I) * h + loaded$I;
+            total += delta$I;
+        }
 #endfor
     }
     run_states[local] = h;
@@ -102,19 +107,15 @@ fn main(
     }
     for (var first = begin; first < end; first += 8u) {
 #for I 8
-        let c$I = select(first + $Iu, params.chunks - 1u - first - $Iu, flip);
-        var delta$I = V(0.0);
-        var loaded$I = V(0.0);
-        if (first + $Iu < end) {
-            delta$I = sums[sums_at + c$I * DV];
-            loaded$I = states[states_at + c$I * ROW];
-        }
+        let at$I = chunk_at(first + $Iu, end, flip);
+        let delta$I = sums[sums_at + at$I * DV];
+        let loaded$I = states[states_at + at$I * ROW];
 #endfor
 #for I 8
         if (first + $Iu < end) {
-            states[states_at + c$I * ROW] = h;
+            states[states_at + at$I * ROW] = h;
+            h = exp2(a * delta$I) * h + loaded$I;
         }
-        h = exp2(a * delta$I) * h + loaded$I;
 #endfor
     }
 }

@@ -45,6 +45,15 @@ fn derivative(x: V) -> V {
     return V(derivative_scalar(x.x), derivative_scalar(x.y), derivative_scalar(x.z), derivative_scalar(x.w));
 }
 #else
+#if VEC2
+fn activate(x: V) -> V {
+    return V(activate_scalar(x.x), activate_scalar(x.y));
+}
+
+fn derivative(x: V) -> V {
+    return V(derivative_scalar(x.x), derivative_scalar(x.y));
+}
+#else
 fn activate(x: V) -> V {
     return activate_scalar(x);
 }
@@ -52,4 +61,5 @@ fn activate(x: V) -> V {
 fn derivative(x: V) -> V {
     return derivative_scalar(x);
 }
+#endif
 #endif

@@ -106,6 +106,7 @@ const SHARED: &[(&str, &str)] = shaders!("shared/":
     "index",
     "lane_activation",
     "lanes",
+    "matmul_coop_out",
     "matmul_io",
     "matmul_tile",
     "scan",

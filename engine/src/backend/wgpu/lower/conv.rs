@@ -155,7 +155,7 @@ struct Strips {
 
 impl Strips {
     fn new(x: &[usize]) -> Self {
-        let lanes = Lanes::new(x[3], 32);
+        let lanes = Lanes::pairs(x[3], 32);
         let row_blocks = x[1].div_ceil(lanes.row_lanes());
         // Long strips read fewer columns twice, short ones make more workgroups.
         let strip = [16, 8]

@@ -12,10 +12,11 @@ const SUBGROUPS: usize = 4;
 const LEAST_MEMORY: usize = 16_384;
 
 /// Pixels of a tile as width and height, largest first: of pictures, of lines of tokens, and of
-/// two lines of pixels under one of tokens.
-const TILES: [[usize; 2]; 3] = [[16, 8], [8, 8], [8, 4]];
-const LINES: [[usize; 2]; 3] = [[128, 1], [64, 1], [32, 1]];
-const PAIRS: [[usize; 2]; 3] = [[64, 2], [32, 2], [16, 2]];
+/// two lines of pixels under one of tokens. Twice as many pixels leave too few workgroups a
+/// processor: what becomes of a scan then takes half as long again.
+const TILES: [[usize; 2]; 2] = [[8, 8], [8, 4]];
+const LINES: [[usize; 2]; 2] = [[64, 1], [32, 1]];
+const PAIRS: [[usize; 2]; 2] = [[32, 2], [16, 2]];
 
 /// Most matrices of sums a subgroup keeps in registers.
 const MOST_SUMS: usize = 8;
@@ -179,6 +180,11 @@ pub(super) fn lower(graph: &Graph, node: &Node, has: Capabilities) -> Option<Low
         (
             "IN_MATRICES",
             (half.rows(tile) / SIDE).div_ceil(SUBGROUPS).into(),
+        ),
+        ("NORM_RUN", (half.rows(tile) * 4).div_ceil(THREADS).into()),
+        (
+            "SKIPS",
+            (tile.pixels() * half.out / 4).div_ceil(THREADS).into(),
         ),
         ("LOADS_IN", (4 * half.channels).div_ceil(THREADS).into()),
         ("LOADS_OUT", (4 * half.out).div_ceil(THREADS).into()),

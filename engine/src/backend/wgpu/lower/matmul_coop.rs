@@ -88,7 +88,7 @@ impl Tile {
         let a = tile(self.rows(), self.depth(), form.a_by_columns());
         let depth = self.kept.unwrap_or(self.depth());
         let b = tile(self.columns(), depth, form.b_by_rows());
-        let c = self.all_subgroups() * SIDE * (4 * self.matrices[1] + 1) * 16;
+        let c = self.all_subgroups() * SIDE * (4 * self.matrices[1] + 2) * 16;
         a + b + c
     }
 
@@ -296,7 +296,7 @@ mod tests {
             let kept = c("KEPT").max(c("BK"));
             let bytes = tile(launch.rows, c("BK"), form.a_by_columns())
                 + tile(launch.columns, kept, form.b_by_rows())
-                + subgroups * 16 * (4 * c("TN") + 1) * 16;
+                + subgroups * 16 * (4 * c("TN") + 2) * 16;
             assert!(bytes <= 49_152, "{bytes} bytes: {launch:?}");
             // 8 registers of sums a matrix.
             assert!(c("TM") * c("TN") <= 10, "{launch:?}");

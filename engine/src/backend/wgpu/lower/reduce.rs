@@ -14,11 +14,13 @@ pub(super) const MAX_PARTIAL_ROWS: usize = 1024;
 const ROWS_PER_LANE: usize = 32;
 
 /// Lanes across channels, and how they lie in a workgroup of 256: channels
-/// fastest, then rows. Kernels get them as `VEC4`, `COLUMN_LANES`, `ROW_LANES`.
+/// fastest, then rows. Kernels get them as `VEC4`, `VEC2`, `COLUMN_LANES`, `ROW_LANES`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Lanes {
     /// Whether a lane holds 4 channels (their number is a multiple of 4).
     pub vec4: bool,
+    /// Whether it holds 2 (where a lane of 4 would need too many registers).
+    pub vec2: bool,
     /// Channels in units of a lane's.
     pub columns: usize,
     /// Lanes side by side, a power of two.
@@ -32,8 +34,23 @@ impl Lanes {
         let columns = if vec4 { channels / 4 } else { channels };
         Self {
             vec4,
+            vec2: false,
             columns,
             column_lanes: columns.next_power_of_two().min(most),
+        }
+    }
+
+    /// Lanes of two channels, where their number is even, else as [`Lanes::new`].
+    pub fn pairs(channels: usize, most: usize) -> Self {
+        let columns = channels / 2;
+        match channels.is_multiple_of(2) {
+            true => Self {
+                vec4: false,
+                vec2: true,
+                columns,
+                column_lanes: columns.next_power_of_two().min(most),
+            },
+            false => Self::new(channels, most),
         }
     }
 
@@ -51,6 +68,7 @@ impl Lanes {
     pub fn constants(&self) -> Vec<(&'static str, Constant)> {
         vec![
             ("VEC4", self.vec4.into()),
+            ("VEC2", self.vec2.into()),
             ("COLUMN_LANES", self.column_lanes.into()),
             ("ROW_LANES", self.row_lanes().into()),
         ]

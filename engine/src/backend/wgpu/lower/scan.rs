@@ -16,7 +16,7 @@ pub(super) const MAX_STAGED_ITEMS: usize = 4;
 
 /// Channels of chunks (over all directions) below which a GPU is not filled: chunks are no longer
 /// than this leaves them.
-const WANTED_LANES: usize = 1 << 19;
+const WANTED_LANES: usize = 1 << 18;
 
 /// Shortest and longest chunk of the forward pass: shorter ones move more carries than
 /// tokens, longer ones gain nothing.
