@@ -260,7 +260,8 @@ fn pieces(args: &EvalArgs, sets: &Path, results: &mut Results) -> anyhow::Result
             &[false]
         };
         let before = pieces.len();
-        for table in all().iter().filter(|t| t.task == EvalTask::of(&model)) {
+        let tasks = EvalTask::all_of(&model);
+        for table in all().iter().filter(|t| tasks.contains(&t.task)) {
             for &(set, level) in &table.columns {
                 let folder = sets.join(set);
                 let fits =

@@ -33,7 +33,13 @@ impl Table {
 
 /// Pictures of a set that are taken, the first by name; all where nothing is said.
 pub(crate) fn limit(task: EvalTask) -> Option<usize> {
-    matches!(task, EvalTask::Deblur | EvalTask::Photo).then_some(20)
+    let few = [
+        EvalTask::Deblur,
+        EvalTask::Defocus,
+        EvalTask::Motion,
+        EvalTask::Photo,
+    ];
+    few.contains(&task).then_some(20)
 }
 
 /// All tables there can be.
@@ -60,6 +66,18 @@ pub(crate) fn all() -> Vec<Table> {
             "Deblurring of the first 20 pictures of CBSD68: Gaussian blur of 61 taps and σ 1 to 3 pixels, noise of 0.05; PSNR over RGB. Wiener and Richardson–Lucy know the kernel; their settings are the best on 16 other photographs.",
             "CBSD68",
             &[1.0, 1.5, 2.0, 2.5, 3.0],
+        ),
+        one(
+            EvalTask::Defocus,
+            "Out of focus, the same pictures: a disc of 2 and 4 pixels' radius, noise of σ 5; PSNR over RGB. No model is told the blur.",
+            "CBSD68",
+            &[2.0, 4.0],
+        ),
+        one(
+            EvalTask::Motion,
+            "Camera shake, the same pictures: a hand's path of 8 and 16 pixels, noise of σ 5; PSNR over RGB.",
+            "CBSD68",
+            &[8.0, 16.0],
         ),
         enlarge(
             "Super-resolution ×2: antialiased bicubic shrinking, rounded to 8 bits; PSNR over luma, 2 pixels cut from the border.",

@@ -14,6 +14,10 @@ pub(crate) enum EvalTask {
     Denoise,
     /// Gaussian blur, 61 taps, with noise of 0.05 (12.75 of 255)
     Deblur,
+    /// Out of focus: a disc, with noise of 5 of 255
+    Defocus,
+    /// Camera shake: the path of a hand, with noise of 5 of 255
+    Motion,
     /// Antialiased bicubic shrinking by the model's scale, rounded to 8 bits
     SuperResolve,
     /// JPEG compression, colour at half the resolution
@@ -34,11 +38,21 @@ impl EvalTask {
         }
     }
 
-    /// The levels the field publishes.
+    /// All that a model of this task is measured on.
+    pub fn all_of(model: &Checkpoint) -> Vec<Self> {
+        match Self::of(model) {
+            Self::Deblur => vec![Self::Deblur, Self::Defocus, Self::Motion],
+            task => vec![task],
+        }
+    }
+
+    /// The levels the field publishes, or that stand for the range.
     pub fn levels(self, model: &Checkpoint) -> Vec<f32> {
         match self {
             Self::Denoise => vec![15.0, 25.0, 50.0],
             Self::Deblur => vec![1.0, 1.5, 2.0, 2.5, 3.0],
+            Self::Defocus => vec![2.0, 4.0],
+            Self::Motion => vec![8.0, 16.0],
             Self::SuperResolve => vec![model.config.scale as f32],
             Self::Jpeg => vec![10.0, 20.0, 30.0, 40.0],
             Self::Photo => vec![1.0, 4.0, 16.0],
@@ -65,6 +79,14 @@ impl EvalTask {
                     taps: 61,
                 };
                 vec![blur, noise(12.75)]
+            }
+            Self::Defocus => {
+                let radius = level.into();
+                vec![Degradation::Defocus { radius }, noise(5.0)]
+            }
+            Self::Motion => {
+                let length = level.into();
+                vec![Degradation::Motion { length }, noise(5.0)]
             }
             Self::SuperResolve => {
                 let factor = level as usize;
@@ -97,6 +119,8 @@ impl EvalTask {
     pub fn level(self, level: f32) -> String {
         match self {
             Self::Denoise | Self::Deblur => format!("σ {level}"),
+            Self::Defocus => format!("radius {level}"),
+            Self::Motion => format!("length {level}"),
             Self::SuperResolve => format!("×{level}"),
             Self::Jpeg => format!("quality {level}"),
             Self::Photo => format!("shot {}", level / 1000.0),
@@ -107,7 +131,7 @@ impl EvalTask {
     pub fn untreated(self) -> &'static str {
         match self {
             Self::Denoise | Self::Photo => "noisy",
-            Self::Deblur => "blurred",
+            Self::Deblur | Self::Defocus | Self::Motion => "blurred",
             Self::SuperResolve => "bicubic",
             Self::Jpeg => "JPEG",
         }
