@@ -110,7 +110,8 @@ fn card(
     by_hand: Option<&str>,
 ) -> anyhow::Result<String> {
     let (size, config, recipe) = (size(&model.config)?, &model.config, &model.recipe);
-    let mut text = format!("# {name}\n\n{}\n\n", purpose(model.task, config.scale));
+    let purpose = purpose(model.task, config.scale, recipe);
+    let mut text = format!("# {name}\n\n{purpose}\n\n");
     writeln!(text, "| | |\n|---|---|")?;
     writeln!(text, "| network | {config} |")?;
     writeln!(
@@ -167,10 +168,15 @@ fn overlap(model: &Checkpoint, shipped: Option<&ShippedModel>) -> String {
     )
 }
 
-fn purpose(task: Task, scale: usize) -> String {
+fn purpose(task: Task, scale: usize, recipe: &Value) -> String {
+    // Of two models for one task, what they learned from tells them apart.
+    let lens = recipe.to_string().contains("defocus");
     match task {
         Task::Denoise => "Removes white noise from colour photographs.".to_owned(),
-        Task::Deblur => "Sharpens blurred photographs.".to_owned(),
+        Task::Deblur if lens => {
+            "Sharpens photographs that are out of focus or shaken, or from soft lenses.".to_owned()
+        }
+        Task::Deblur => "Sharpens soft photographs with much noise.".to_owned(),
         Task::SuperResolve => format!("Enlarges photographs {scale} times on each side."),
         Task::Jpeg => "Removes what JPEG compression left in a photograph.".to_owned(),
         Task::Mixed => {

@@ -14,6 +14,9 @@ const COARSE_NOISE: f32 = 6.0;
 /// And if it is so many times the fine noise; of white noise both are the same.
 const COARSER: f32 = 1.35;
 
+/// Noise from which a network for blur with much noise does better than one for lenses: σ of 255.
+const LENS_NOISE: f32 = 9.0;
+
 /// Noise above which edges tell nothing about blur: σ of 255.
 const TOO_NOISY: f32 = 20.0;
 
@@ -80,8 +83,8 @@ pub struct Proposal {
 }
 
 /// Chooses what to do from what was measured and from the models there are, each a name and its
-/// task; of several models of a task the first whose name says `base`, else the first. Where there
-/// is none for camera noise, one for noise has to do.
+/// task; of several models of a task the first whose name says `base`, or `lens` where there is
+/// blur and little noise, else the first. Where there is none for camera noise, one for noise has to do.
 pub fn propose(found: &Diagnosis, models: &[(String, Task)]) -> Proposal {
     let ailment = ailment(found);
     let of = |task: Task| {
@@ -90,8 +93,12 @@ pub fn propose(found: &Diagnosis, models: &[(String, Task)]) -> Proposal {
             .filter(|m| m.1 == task)
             .map(|m| &m.0)
             .collect();
-        let base = fit.iter().find(|name| name.contains("base"));
-        base.or(fit.first()).map(|name| (*name).clone())
+        let hint = match task {
+            Task::Deblur if found.noise * 255.0 < LENS_NOISE => "lens",
+            _ => "base",
+        };
+        let hinted = fit.iter().find(|name| name.contains(hint));
+        hinted.or(fit.first()).map(|name| (*name).clone())
     };
     // A denoiser for white noise that stands in must be told all of it.
     let noise = match ailment {
@@ -201,6 +208,12 @@ mod tests {
         let camera = ("photo".to_owned(), Task::Mixed);
         let proposal = propose(&found(12.0, 20.0, 0.6, None), &[camera]);
         assert_eq!(proposal.model.as_deref(), Some("photo"));
+        let sharpen = ["deblur", "deblur-lens"].map(|name| (name.to_owned(), Task::Deblur));
+        for (noise, model) in [(3.0, "deblur-lens"), (12.75, "deblur")] {
+            let proposal = propose(&found(noise, noise, 2.4, None), &sharpen);
+            assert_eq!(proposal.model.as_deref(), Some(model));
+        }
+        let proposal = propose(&found(12.0, 20.0, 0.6, None), &models);
         assert!(
             proposal.reason.contains("12.0 of 255"),
             "{}",
