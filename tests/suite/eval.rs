@@ -123,7 +123,7 @@ fn classical_methods_are_tuned_on_validation_pictures_and_what_is_missing_is_nam
     let results = json(&ran);
     let all = results["entries"].as_array().unwrap();
     let classical: Vec<&Value> = all.iter().filter(|e| e["setting"].is_string()).collect();
-    assert_eq!(classical.len(), 2 * 5, "both methods at five blurs");
+    assert_eq!(classical.len(), 2 * 6, "both methods at six blurs");
     for entry in &classical {
         assert_eq!(
             (&entry["task"], &entry["pictures"]),

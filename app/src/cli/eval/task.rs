@@ -50,7 +50,7 @@ impl EvalTask {
     pub fn levels(self, model: &Checkpoint) -> Vec<f32> {
         match self {
             Self::Denoise => vec![15.0, 25.0, 50.0],
-            Self::Deblur => vec![1.0, 1.5, 2.0, 2.5, 3.0],
+            Self::Deblur => vec![0.5, 1.0, 1.5, 2.0, 2.5, 3.0],
             Self::Defocus => vec![2.0, 4.0],
             Self::Motion => vec![8.0, 16.0],
             Self::SuperResolve => vec![model.config.scale as f32],
