@@ -10,7 +10,7 @@ use serpent_engine::image::{ColourTransform, Picture};
 use serpent_engine::restore::batch::{BatchRequest, Destination, plan_batch};
 
 use super::auto_confusion;
-use super::common::{Global, Outcome, library};
+use super::common::{Global, Outcome, library, told};
 use super::table::table;
 
 /// Tell what pictures suffer from, and propose a model
@@ -48,7 +48,7 @@ pub(super) fn run(args: &AutoArgs, global: &Global) -> anyhow::Result<Outcome> {
         let found = match examine(path) {
             Ok(found) => found,
             Err(error) => {
-                eprintln!("{error:#}");
+                eprintln!("{}", told(&error));
                 failed = true;
                 continue;
             }

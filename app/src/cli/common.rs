@@ -121,3 +121,30 @@ pub(super) fn library() -> ModelLibrary {
     folders.extend(user.map(|d| d.data_dir().join("models")));
     ModelLibrary::new(folders)
 }
+
+/// An error with its causes; those that a message before them tells already are left out.
+pub(crate) fn told(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text += ": ";
+            text += &cause;
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cause_is_told_twice() {
+        let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+        let said = missing.to_string();
+        let twice = anyhow::Error::new(missing).context(format!("a.png: cannot open: {said}"));
+        assert_eq!(told(&twice), format!("a.png: cannot open: {said}"));
+        let more = anyhow::anyhow!("the inner one").context("the outer one");
+        assert_eq!(told(&more), "the outer one: the inner one");
+    }
+}

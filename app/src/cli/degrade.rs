@@ -9,7 +9,7 @@ use serpent_engine::restore::batch::Item;
 use serpent_engine::train::degrade::{Degradation, Purpose, apply_all, rng};
 
 use super::batch::BatchArgs;
-use super::common::{Global, Outcome, interrupt_flag};
+use super::common::{Global, Outcome, interrupt_flag, told};
 use super::screen::Screen;
 
 /// Make pictures worse in a known way: blur, shrink, add noise, compress, in this order
@@ -90,7 +90,7 @@ pub(super) fn run(args: &DegradeArgs, global: &Global) -> anyhow::Result<Outcome
             }
             Err(error) => {
                 failed += 1;
-                eprintln!("{error:#}");
+                eprintln!("{}", told(&error));
             }
         });
     }

@@ -113,7 +113,7 @@ pub fn main_from(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) ->
     match run(&cli) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", common::told(&error));
             let file = error.chain().any(|e| e.is::<ImageError>());
             let outcome = if file {
                 Outcome::SomeFailed

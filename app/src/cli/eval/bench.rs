@@ -15,7 +15,7 @@ use serpent_engine::restore::batch::{BatchRequest, Destination, plan_batch};
 use serpent_engine::restore::{Engine, Event, Job, Options, Source};
 use serpent_engine::train::degrade::{Purpose, apply_all, rng};
 
-use super::super::common::{Global, interrupt_flag};
+use super::super::common::{Global, interrupt_flag, told};
 use super::super::compare::finite;
 use super::super::degrade::with_degraded;
 use super::super::screen::Screen;
@@ -131,7 +131,7 @@ impl Bench {
                 Ok(None) => return Ok(None),
                 Err(error) => {
                     failed += 1;
-                    let shown = format!("{error:#}");
+                    let shown = told(&error);
                     self.screen.around(|| eprintln!("{shown}"));
                 }
             }
