@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use serde_json::Value;
-use serpent_engine::checkpoint::{Checkpoint, Task};
+use serpent_engine::checkpoint::Checkpoint;
 use serpent_engine::files::write_text;
 use serpent_engine::image::resize::{Factor, bicubic};
 use serpent_engine::image::{Colour, Picture, Rgb32, SaveOptions};
@@ -110,8 +110,7 @@ fn card(
     by_hand: Option<&str>,
 ) -> anyhow::Result<String> {
     let (size, config, recipe) = (size(&model.config)?, &model.config, &model.recipe);
-    let purpose = purpose(model.task, config.scale, recipe);
-    let mut text = format!("# {name}\n\n{purpose}\n\n");
+    let mut text = format!("# {name}\n\n{}\n\n", purpose(model));
     writeln!(text, "| | |\n|---|---|")?;
     writeln!(text, "| network | {config} |")?;
     writeln!(
@@ -168,18 +167,19 @@ fn overlap(model: &Checkpoint, shipped: Option<&ShippedModel>) -> String {
     )
 }
 
-fn purpose(task: Task, scale: usize, recipe: &Value) -> String {
-    // Of two models for one task, what they learned from tells them apart.
-    let lens = recipe.to_string().contains("defocus");
-    match task {
-        Task::Denoise => "Removes white noise from colour photographs.".to_owned(),
-        Task::Deblur if lens => {
+fn purpose(model: &Checkpoint) -> String {
+    match EvalTask::of(model) {
+        EvalTask::Denoise => "Removes white noise from colour photographs.".to_owned(),
+        EvalTask::Deblur => "Sharpens soft photographs with much noise.".to_owned(),
+        EvalTask::Defocus | EvalTask::Motion => {
             "Sharpens photographs that are out of focus or shaken, or from soft lenses.".to_owned()
         }
-        Task::Deblur => "Sharpens soft photographs with much noise.".to_owned(),
-        Task::SuperResolve => format!("Enlarges photographs {scale} times on each side."),
-        Task::Jpeg => "Removes what JPEG compression left in a photograph.".to_owned(),
-        Task::Mixed => {
+        EvalTask::SuperResolve => {
+            let scale = model.config.scale;
+            format!("Enlarges photographs {scale} times on each side.")
+        }
+        EvalTask::Jpeg => "Removes what JPEG compression left in a photograph.".to_owned(),
+        EvalTask::Photo => {
             "Cleans photographs as they come from cameras and phones: noise, slight blur, JPEG."
                 .to_owned()
         }
@@ -361,6 +361,8 @@ fn side_by_side(squares: &[Rgb32], side: usize) -> anyhow::Result<Picture> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use serpent_engine::checkpoint::Task;
+
     use super::*;
     use serde_json::json;
     use serpent_engine::network::{Network, Preset, initial_weights};

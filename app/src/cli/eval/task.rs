@@ -27,9 +27,10 @@ pub(crate) enum EvalTask {
 }
 
 impl EvalTask {
-    /// What a model was trained to undo.
+    /// What a model was trained to undo. Of blurs, its recipe tells which.
     pub fn of(model: &Checkpoint) -> Self {
         match model.task {
+            Task::Deblur if model.recipe.to_string().contains("defocus") => Self::Defocus,
             Task::Denoise => Self::Denoise,
             Task::Mixed => Self::Photo,
             Task::Deblur => Self::Deblur,
@@ -41,7 +42,7 @@ impl EvalTask {
     /// All that a model of this task is measured on.
     pub fn all_of(model: &Checkpoint) -> Vec<Self> {
         match Self::of(model) {
-            Self::Deblur => vec![Self::Deblur, Self::Defocus, Self::Motion],
+            Self::Deblur | Self::Defocus => vec![Self::Deblur, Self::Defocus, Self::Motion],
             task => vec![task],
         }
     }
