@@ -102,7 +102,8 @@ fn damaged_pictures_do_no_harm_from_decoding_to_encoding() {
     run("picture", picture, 2_000, sound);
 }
 
-/// Not a test: writes the corpus anew, when `SERPENT_FUZZ_CORPUS` is set.
+/// Not a test: writes the corpus anew, when `SERPENT_FUZZ_CORPUS` is set. AVIF, which is not written
+/// here, comes from the engine's tests.
 #[test]
 fn write_corpus() {
     if std::env::var_os("SERPENT_FUZZ_CORPUS").is_none() {
@@ -119,6 +120,10 @@ fn write_corpus() {
     }
     let json = serde_json::to_string(&model.config).unwrap();
     std::fs::write(folder("configuration").join("network.json"), json).unwrap();
+    let avif = Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/src/image/tests/avif");
+    for name in ["420-8.avif", "alpha-10.avif", "pq.avif", "told.avif"] {
+        std::fs::copy(avif.join(name), folder("picture").join(name)).unwrap();
+    }
     for format in ["png", "jpg", "webp", "tif", "bmp"] {
         for (name, colour, alpha, depth) in [
             ("grey", Colour::Grey, false, BitDepth::Eight),

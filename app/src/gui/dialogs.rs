@@ -3,12 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use serpent_engine::image::Format;
 use serpent_engine::priority;
-
-/// Extensions that dialogs offer and folders are searched for.
-pub const EXTENSIONS: [&str; 12] = [
-    "png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp", "gif", "jfif", "exr", "hdr", "jxl",
-];
 
 /// What the user is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +37,8 @@ pub struct Native;
 impl Dialogs for Native {
     fn ask(&mut self, title: &str, question: Question, answer: Answer) {
         let dialog = rfd::AsyncFileDialog::new().set_title(title);
-        let pictures = |d: rfd::AsyncFileDialog| d.add_filter("Pictures", &EXTENSIONS);
+        let extensions: Vec<_> = Format::readable().flat_map(Format::extensions).collect();
+        let pictures = |d: rfd::AsyncFileDialog| d.add_filter("Pictures", &extensions);
         let one = |f: Option<rfd::FileHandle>| f.map(|f| vec![f.path().to_owned()]);
         // The dialog is made here, as macOS wants it, and waited for elsewhere.
         match question {

@@ -5,11 +5,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use egui::{ColorImage, Context};
-use serpent_engine::image::{Colour, ImageError, Picture};
+use serpent_engine::image::{Colour, Format, ImageError, Picture};
 use serpent_engine::priority;
 use serpent_engine::restore::{blend, estimate_noise};
-
-use super::dialogs::EXTENSIONS;
 
 /// Side of the part in the middle of a picture that its noise is estimated from.
 const NOISE_PART: usize = 1024;
@@ -205,7 +203,7 @@ fn search(path: &Path, tell: &dyn Fn(Found)) {
     let visible =
         |e: &walkdir::DirEntry| e.depth() == 0 || !e.file_name().to_string_lossy().starts_with('.');
     for entry in walk.into_iter().filter_entry(visible).flatten() {
-        if entry.file_type().is_file() && is_named_picture(entry.path()) {
+        if entry.file_type().is_file() && Format::from_path(entry.path()).is_some() {
             any = true;
             tell(Found::File(look_at(entry.into_path())));
         }
@@ -214,12 +212,6 @@ fn search(path: &Path, tell: &dyn Fn(Found)) {
         let text = format!("{}: no pictures in this folder", path.display());
         tell(Found::Nothing(text));
     }
-}
-
-/// Whether the name promises a picture.
-fn is_named_picture(path: &Path) -> bool {
-    let extension = path.extension().and_then(|e| e.to_str());
-    extension.is_some_and(|e| EXTENSIONS.iter().any(|x| x.eq_ignore_ascii_case(e)))
 }
 
 fn look_at(path: PathBuf) -> FoundFile {

@@ -1,5 +1,7 @@
 //! From a file to a [`Picture`].
 
+#[cfg(feature = "avif")]
+use super::avif::AvifDecoder;
 use super::cmyk::{self, InkDecoder};
 use super::containers::light::divide_by_opacity;
 use super::containers::tiff::{Peek, Unusual, UnusualDecoder, peek};
@@ -50,7 +52,8 @@ impl Picture {
     /// is applied to the pixels and reset in the carried block. Palettes become
     /// colour, CMYK becomes RGB (in a JPEG by its profile, which is then dropped),
     /// of an animation the first frame is taken. Floating-point samples count light
-    /// unless a profile says otherwise. JPEG XL always has a profile.
+    /// unless a profile says otherwise. JPEG XL always has a profile; AVIF has one where
+    /// its own words say other colours than sRGB's.
     ///
     /// # Errors
     /// Any [`ImageError`] but [`ImageError::Encode`] and [`ImageError::Samples`].
@@ -125,6 +128,7 @@ impl Picture {
             let (width, height) = decoder.dimensions();
             let orientation = match format {
                 Format::Jxl => Orientation::NoTransforms,
+                // AVIF's decoder looks at the container, not at EXIF.
                 _ => decoder.orientation().unwrap_or(Orientation::NoTransforms),
             };
             let (width, height) = if turns(orientation) {
@@ -184,8 +188,21 @@ fn sniff(path: &Path) -> Result<(File, Format), ImageError> {
         what: format!("a picture in {what} format"),
         remedy: "save it as PNG, TIFF or JPEG first".into(),
     };
-    if let Some(name) = foreign(&head) {
-        return Err(unsupported(name));
+    match in_boxes(&head) {
+        Some(Family::Avif) if Format::Avif.can_read() => return Ok((file, Format::Avif)),
+        Some(Family::Avif) => return Err(unsupported("AVIF")),
+        Some(Family::Heif) => return Err(unsupported("HEIF")),
+        Some(Family::Raw) => return Err(unsupported("camera raw")),
+        Some(Family::Film) => {
+            return Err(ImageError::NotAnImage {
+                path: path.to_owned(),
+                hint: ", it looks like a film",
+            });
+        }
+        None => {}
+    }
+    if head.starts_with(b"8BPS") {
+        return Err(unsupported("Photoshop"));
     }
     // The bare codestream, or the container (ISO/IEC 18181-2).
     let jxl: [&[u8]; 2] = [&[0xFF, 0x0A], b"\0\0\0\x0CJXL "];
@@ -222,12 +239,35 @@ fn riff_is_cut(bytes: &[u8]) -> bool {
     announced.is_none_or(|size| bytes.len() < size as usize + 8)
 }
 
-/// Common formats that the library's own sniffing does not name.
-fn foreign(head: &[u8]) -> Option<&'static str> {
-    if head.get(4..8) == Some(b"ftyp") {
-        return Some("HEIF or AVIF");
+/// What a file made of boxes (ISO/IEC 14496-12) holds.
+enum Family {
+    Avif,
+    Heif,
+    /// Canon's newer raw files.
+    Raw,
+    Film,
+}
+
+/// The family that a file made of boxes says it belongs to; nothing for other files.
+fn in_boxes(head: &[u8]) -> Option<Family> {
+    if head.get(4..8) != Some(b"ftyp") {
+        return None;
     }
-    head.starts_with(b"8BPS").then_some("Photoshop")
+    let length = head.get(..4).and_then(|b| b.try_into().ok());
+    let length = u32::from_be_bytes(length.unwrap_or_default()) as usize;
+    let named = head.get(8..length.min(head.len())).unwrap_or_default();
+    let is = |names: &[&[u8; 4]]| named.as_chunks().0.iter().any(|b| names.contains(&b));
+    Some(if is(&[b"avif", b"avis"]) {
+        Family::Avif
+    } else if is(&[b"crx "]) {
+        Family::Raw
+    } else if is(&[
+        b"mif1", b"msf1", b"heic", b"heix", b"heim", b"heis", b"hevc",
+    ]) {
+        Family::Heif
+    } else {
+        Family::Film
+    })
 }
 
 /// Raw files of many cameras are TIFF inside.
@@ -272,6 +312,11 @@ fn decoder<'a, R: BufRead + Seek + 'a>(
         // Once limits are set, this decoder refuses a profile that is large
         // beside the picture; its own limits are sound for the metadata.
         return Ok(Box::new(TiffDecoder::new(reader).map_err(in_words)?));
+    }
+    #[cfg(feature = "avif")]
+    if format == Format::Avif {
+        let decoder = AvifDecoder::new(reader, limits.max_pixels).map_err(in_words)?;
+        return Ok(Box::new(decoder));
     }
     let Some(library) = format.to_library() else {
         return Ok(Box::new(JxlDecoder::new(reader).map_err(in_words)?));
@@ -336,7 +381,7 @@ fn decode<'a, R: BufRead + Seek + 'a>(
             .filter(|p| !p.is_empty()),
     };
     let turned = exif::take_orientation(&mut metadata);
-    if turned.is_some()
+    if (turned.is_some() || format == Format::Avif)
         && let Some(packet) = &mut metadata.xmp
     {
         *packet = xmp::upright(packet);
@@ -344,6 +389,8 @@ fn decode<'a, R: BufRead + Seek + 'a>(
     let orientation = match format {
         // The codestream says how it lies, and its decoder has turned it.
         Format::Jxl => Orientation::NoTransforms,
+        // The container says how it lies.
+        Format::Avif => decoder.orientation().unwrap_or(Orientation::NoTransforms),
         _ => turned
             .or_else(|| decoder.orientation().ok())
             .unwrap_or(Orientation::NoTransforms),

@@ -122,7 +122,9 @@ impl Picture {
             Format::Tiff => containers::tiff::write(&pixels, &tags, writer),
             Format::Exr => containers::light::exr(&pixels, writer),
             Format::Hdr => containers::light::hdr(&pixels, writer),
-            Format::Bmp | Format::Gif | Format::Jxl => containers::bmp(&pixels, &mut writer),
+            Format::Bmp | Format::Gif | Format::Jxl | Format::Avif => {
+                containers::bmp(&pixels, &mut writer)
+            }
         }
     }
 

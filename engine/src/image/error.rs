@@ -1,5 +1,6 @@
 //! What can go wrong with a picture file.
 
+use super::Format;
 use std::path::{Path, PathBuf};
 
 /// A failure to open, decode, encode or save a picture. Each message names the
@@ -9,7 +10,8 @@ pub enum ImageError {
     /// The content is not a picture in any format known here, whatever the
     /// file is called.
     #[error(
-        "{path}: this is not a picture file (its content is no known picture format{hint}); give a PNG, JPEG, WebP, TIFF, BMP, GIF, OpenEXR, Radiance HDR or JPEG XL file"
+        "{path}: this is not a picture file (its content is no known picture format{hint}); give a {} file",
+        Format::listed(Format::name)
     )]
     NotAnImage {
         /// The file.

@@ -24,11 +24,13 @@ pub enum Format {
     Hdr,
     /// JPEG XL: read only, first frame.
     Jxl,
+    /// AVIF: read only, first frame; not read at all without the feature `avif`.
+    Avif,
 }
 
 impl Format {
     /// All formats, the best keepers of a photograph first.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Png,
         Self::Tiff,
         Self::Jpeg,
@@ -38,22 +40,22 @@ impl Format {
         Self::Exr,
         Self::Hdr,
         Self::Jxl,
+        Self::Avif,
     ];
 
-    /// The format that a file name extension (without the dot, any case) stands for.
+    /// The formats that this build reads.
+    pub fn readable() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|f| f.can_read())
+    }
+
+    /// The format that a file name extension (without the dot, any case) stands for, of those
+    /// that this build reads.
     pub fn from_extension(extension: &str) -> Option<Self> {
-        Some(match extension.to_ascii_lowercase().as_str() {
-            "png" | "apng" => Self::Png,
-            "jpg" | "jpeg" | "jpe" | "jfif" => Self::Jpeg,
-            "webp" => Self::WebP,
-            "tif" | "tiff" => Self::Tiff,
-            "bmp" | "dib" => Self::Bmp,
-            "gif" => Self::Gif,
-            "exr" => Self::Exr,
-            "hdr" | "pic" => Self::Hdr,
-            "jxl" => Self::Jxl,
-            _ => return None,
-        })
+        let stands = |f: &Self| {
+            let mut known = f.extensions().iter();
+            known.any(|e| e.eq_ignore_ascii_case(extension))
+        };
+        Self::readable().find(stands)
     }
 
     /// The format that a path's extension stands for.
@@ -61,19 +63,32 @@ impl Format {
         Self::from_extension(path.extension()?.to_str()?)
     }
 
+    /// The extensions that stand for it, without the dot, the usual one first.
+    pub fn extensions(self) -> &'static [&'static str] {
+        match self {
+            Self::Png => &["png", "apng"],
+            Self::Jpeg => &["jpg", "jpeg", "jpe", "jfif"],
+            Self::WebP => &["webp"],
+            Self::Tiff => &["tif", "tiff"],
+            Self::Bmp => &["bmp", "dib"],
+            Self::Gif => &["gif"],
+            Self::Exr => &["exr"],
+            Self::Hdr => &["hdr", "pic"],
+            Self::Jxl => &["jxl"],
+            Self::Avif => &["avif"],
+        }
+    }
+
+    /// What `word` says of each format that this build reads, as a sentence lists it.
+    pub fn listed(word: impl Fn(Self) -> &'static str) -> String {
+        let mut words: Vec<_> = Self::readable().map(word).collect();
+        let last = words.pop().unwrap_or_default();
+        format!("{} or {last}", words.join(", "))
+    }
+
     /// The usual extension, without the dot.
     pub fn extension(self) -> &'static str {
-        match self {
-            Self::Png => "png",
-            Self::Jpeg => "jpg",
-            Self::WebP => "webp",
-            Self::Tiff => "tif",
-            Self::Bmp => "bmp",
-            Self::Gif => "gif",
-            Self::Exr => "exr",
-            Self::Hdr => "hdr",
-            Self::Jxl => "jxl",
-        }
+        self.extensions().first().copied().unwrap_or_default()
     }
 
     /// The format's name as people write it.
@@ -88,12 +103,18 @@ impl Format {
             Self::Exr => "OpenEXR",
             Self::Hdr => "Radiance HDR",
             Self::Jxl => "JPEG XL",
+            Self::Avif => "AVIF",
         }
+    }
+
+    /// Whether this build opens pictures in this format.
+    pub fn can_read(self) -> bool {
+        self != Self::Avif || cfg!(feature = "avif")
     }
 
     /// Whether pictures can be saved in this format.
     pub fn can_write(self) -> bool {
-        !matches!(self, Self::Gif | Self::Jxl)
+        !matches!(self, Self::Gif | Self::Jxl | Self::Avif)
     }
 
     /// The depth in which samples of this depth are written.
@@ -103,7 +124,9 @@ impl Format {
             Self::Exr | Self::Hdr => BitDepth::Float,
             Self::Png if depth == BitDepth::Float => BitDepth::Sixteen,
             Self::Png => depth,
-            Self::Jpeg | Self::WebP | Self::Bmp | Self::Gif | Self::Jxl => BitDepth::Eight,
+            Self::Jpeg | Self::WebP | Self::Bmp | Self::Gif | Self::Jxl | Self::Avif => {
+                BitDepth::Eight
+            }
         }
     }
 
@@ -135,7 +158,7 @@ impl Format {
             Self::Png | Self::Tiff => true,
             Self::WebP => profile.get(16..20) != Some(b"GRAY"),
             Self::Jpeg => profile.len() <= JPEG_PROFILE,
-            Self::Bmp | Self::Gif | Self::Exr | Self::Hdr | Self::Jxl => false,
+            Self::Bmp | Self::Gif | Self::Exr | Self::Hdr | Self::Jxl | Self::Avif => false,
         }
     }
 
@@ -154,7 +177,7 @@ impl Format {
         })
     }
 
-    /// The image library's name for it; none for what it does not know.
+    /// The image library's name for it; none for what it does not read.
     pub(super) fn to_library(self) -> Option<::image::ImageFormat> {
         use ::image::ImageFormat as Lib;
         Some(match self {
@@ -166,7 +189,7 @@ impl Format {
             Self::Gif => Lib::Gif,
             Self::Exr => Lib::OpenExr,
             Self::Hdr => Lib::Hdr,
-            Self::Jxl => return None,
+            Self::Jxl | Self::Avif => return None,
         })
     }
 }

@@ -6,6 +6,8 @@
 //! network, the degradations and the metrics work on.
 
 mod alpha;
+#[cfg(feature = "avif")]
+mod avif;
 mod cmyk;
 mod colours;
 mod containers;

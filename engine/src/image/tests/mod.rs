@@ -4,7 +4,10 @@
 use super::*;
 use ::image::{ExtendedColorType, ImageEncoder};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
+#[cfg(feature = "avif")]
+mod avif;
 mod carried;
 mod colours;
 mod formats;
@@ -26,12 +29,19 @@ fn sample(colour: Colour, depth: BitDepth, alpha: bool) -> Picture {
         .unwrap()
 }
 
+/// A profile, made once: it tells the second that it was made in.
 fn profile(colour: Colour) -> Vec<u8> {
+    static MADE: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| {
+        [
+            moxcms::ColorProfile::new_display_p3(),
+            moxcms::ColorProfile::new_gray_with_gamma(2.2),
+        ]
+        .map(|p| p.encode().unwrap())
+    });
+    let [rgb, grey] = &*MADE;
     match colour {
-        Colour::Rgb => moxcms::ColorProfile::new_display_p3().encode().unwrap(),
-        Colour::Grey => moxcms::ColorProfile::new_gray_with_gamma(2.2)
-            .encode()
-            .unwrap(),
+        Colour::Rgb => rgb.clone(),
+        Colour::Grey => grey.clone(),
     }
 }
 

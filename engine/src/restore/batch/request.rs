@@ -110,7 +110,7 @@ pub enum BatchError {
         reason: String,
     },
     /// No input is a picture.
-    #[error("{}: no pictures in this folder (looked for .png, .jpg, .webp, .tif, .bmp, .gif, .exr, .hdr and .jxl files{})", path.display(), if *recursive { "" } else { "; -r looks into folders inside it too" })]
+    #[error("{}: no pictures in this folder (looked for {} files{})", path.display(), Format::listed(Format::extension), if *recursive { "" } else { "; -r looks into folders inside it too" })]
     NoPictures {
         /// The folder.
         path: PathBuf,
