@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use egui_kittest::Harness;
-use egui_kittest::kittest::Queryable;
+use egui_kittest::kittest::{NodeT, Queryable};
 use serpent::gui::{Command, Window};
 use serpent_engine::image::Picture;
 
@@ -98,6 +98,53 @@ fn window_goes_on_with_a_batch_that_was_cut_off() {
     let report = std::fs::read(folder.path().join("out/serpent-report.json")).unwrap();
     let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
     assert_eq!(report["files"].as_array().unwrap().len(), 20);
+}
+
+/// What the page says that it has found, while it searches.
+fn so_far(harness: &Harness<'_, Window>) -> Option<usize> {
+    let said = harness.query_all_by_label_contains(" so far").next()?;
+    let said = said.accesskit_node();
+    let text = said.label().or_else(|| said.value())?;
+    text.split(' ').next()?.parse().ok()
+}
+
+#[test]
+fn window_counts_the_photos_of_a_large_folder_while_it_lists_them() {
+    const MANY: usize = 20_000;
+    let folder = folder();
+    let photos = folder.path().join("photos");
+    std::fs::create_dir_all(&photos).unwrap();
+    for i in 0..MANY {
+        std::fs::File::create(photos.join(format!("{i:05}.png"))).unwrap();
+    }
+    let answers = Answers {
+        folders: vec![folder.path().join("out"), photos],
+        ..Answers::default()
+    };
+    let mut harness = window_with(setup(folder.path()), answers);
+    run(&mut harness, Command::BatchOutput);
+    harness.state_mut().run(Command::BatchFolder);
+    let start = Instant::now();
+    let (mut counts, mut slowest) = (Vec::new(), Duration::ZERO);
+    while !shows(&harness, &format!("{MANY} photos")) || so_far(&harness).is_some() {
+        assert!(start.elapsed() < Duration::from_secs(120), "{counts:?}");
+        let frame = Instant::now();
+        harness.step();
+        slowest = slowest.max(frame.elapsed());
+        counts.extend(so_far(&harness));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let listing = start.elapsed();
+    counts.dedup();
+    println!(
+        "{} counts in {listing:.1?}, slowest frame {slowest:.1?}",
+        counts.len()
+    );
+    assert!(counts.is_sorted(), "{counts:?}");
+    let between = counts.iter().filter(|n| (1..MANY).contains(*n)).count();
+    assert!(between >= 2, "{counts:?}");
+    // Frames do not wait for it.
+    assert!(slowest < listing / 2, "{slowest:?} of {listing:?}");
 }
 
 /// How many results were not touched since.

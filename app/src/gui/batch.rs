@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -16,7 +16,7 @@ use serpent_engine::image::SaveOptions;
 use serpent_engine::priority;
 use serpent_engine::restore::batch::{
     BatchError, BatchPlan, BatchRequest, BatchRun, Decision, Destination, Entry, FileState, Labels,
-    Progress, Report, ReportError, Row, Summary, Template, WatchFolder, Work, plan_batch,
+    Progress, Report, ReportError, Row, Summary, Template, WatchFolder, Work, plan_batch_telling,
     settings_of,
 };
 use serpent_engine::restore::{DeviceSetup, Engine, Event, ModelLibrary, Options};
@@ -26,6 +26,8 @@ use super::shared_device::SharedDevice;
 
 /// How often folders are looked at for new pictures.
 const WATCH: Duration = Duration::from_secs(1);
+/// How often a search for pictures shows how far it is.
+const WAKE: Duration = Duration::from_millis(50);
 /// How often the thread looks for a pause or a stop.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -118,6 +120,30 @@ pub struct File {
     pub state: FileState,
 }
 
+/// How many pictures a search has found so far. Searching a large folder, or one on a slow disk,
+/// takes its time, and the window shows this meanwhile.
+#[derive(Debug, Default)]
+pub struct Tally(AtomicUsize);
+
+impl Tally {
+    /// Pictures so far.
+    pub fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Listens to a search and wakes the window, not at every picture.
+    fn listen(&self, ctx: &Context) -> impl FnMut(usize) {
+        let mut woken: Option<Instant> = None;
+        move |count| {
+            self.0.store(count, Ordering::Relaxed);
+            if woken.is_none_or(|at| at.elapsed() >= WAKE) {
+                woken = Some(Instant::now());
+                ctx.request_repaint();
+            }
+        }
+    }
+}
+
 /// What the page sees.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
@@ -133,6 +159,8 @@ pub struct Seen {
     pub trouble: Vec<String>,
     /// Why nothing was done at all.
     pub problem: Option<String>,
+    /// Looks for pictures.
+    pub searching: bool,
     /// Waits for new pictures.
     pub watching: bool,
     /// The report, once written.
@@ -144,6 +172,7 @@ pub struct Seen {
 #[derive(Default)]
 struct Shared {
     seen: Mutex<Seen>,
+    found: Tally,
     stop: AtomicBool,
     pause: AtomicBool,
     watch: AtomicBool,
@@ -196,6 +225,11 @@ impl Batch {
         self.shared.seen()
     }
 
+    /// How many pictures were found so far.
+    pub fn found(&self) -> usize {
+        self.shared.found.count()
+    }
+
     /// Whether it has not ended.
     pub fn is_running(&self) -> bool {
         !self.seen().over
@@ -227,14 +261,21 @@ impl Drop for Batch {
     }
 }
 
-/// What would be done, without doing it.
+/// What would be done, without doing it. `found` tells meanwhile how far it is, and `ctx` is woken
+/// to show it.
 ///
 /// # Errors
 /// Problem and remedy.
-pub fn plan(wish: &Wish, library: &ModelLibrary) -> Result<Vec<File>, String> {
+pub fn plan(
+    wish: &Wish,
+    library: &ModelLibrary,
+    found: &Tally,
+    ctx: &Context,
+) -> Result<Vec<File>, String> {
     let (_, model) = library.load(Some(&wish.model)).map_err(|e| e.to_string())?;
-    let plan = plan_batch(&wish.request(&model)?).map_err(|e| e.to_string())?;
-    Ok(files(&plan))
+    let request = wish.request(&model)?;
+    let plan = plan_batch_telling(&request, &mut found.listen(ctx));
+    Ok(files(&plan.map_err(|e| e.to_string())?))
 }
 
 /// The plan's files before anything is done.
@@ -272,7 +313,9 @@ fn run(
     let mut watch = WatchFolder::new(wish.inputs.clone(), wish.settings.recursive);
     let mut next_id = 0;
     loop {
-        let plan = plan_batch(&request);
+        shared.seen().searching = true;
+        let plan = plan_batch_telling(&request, &mut shared.found.listen(&ctx));
+        shared.seen().searching = false;
         let plan = match plan {
             Ok(plan) => plan,
             // A folder that is watched may be empty for now.

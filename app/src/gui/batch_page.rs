@@ -1,6 +1,7 @@
 //! The page of batches: what is to be done at the left, where each file stands at the right.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use serpent_engine::priority;
 use serpent_engine::restore::batch::{FileState, Summary};
 use serpent_engine::restore::{DeviceSetup, PresetLibrary};
 
-use super::batch::{self, Batch, File, Wish};
+use super::batch::{self, Batch, File, Tally, Wish};
 use super::command::Command;
 use super::notice::Weight;
 use super::opening::name;
@@ -28,6 +29,13 @@ const ROW: f32 = 30.0;
 /// The files of a batch before it begins, or problem and remedy.
 type Plan = Result<Vec<File>, String>;
 
+/// A plan in the making.
+struct Planning {
+    wish: Wish,
+    coming: Receiver<Plan>,
+    found: Arc<Tally>,
+}
+
 /// The batch as the page has it.
 #[derive(Default)]
 pub struct BatchState {
@@ -41,7 +49,7 @@ pub struct BatchState {
     pub run: Option<Batch>,
     /// What would be done, for which wish.
     planned: Option<(Wish, Plan)>,
-    planning: Option<(Wish, Receiver<Plan>)>,
+    planning: Option<Planning>,
     /// When the run began.
     started: Option<Instant>,
     /// Whether the end of the run was told.
@@ -70,6 +78,15 @@ impl BatchState {
 
     fn is_planning(&self) -> bool {
         self.planning.is_some()
+    }
+
+    /// How many pictures were found so far, while they are being looked for.
+    pub fn searched(&self) -> Option<usize> {
+        match (&self.planning, &self.run) {
+            (Some(planning), _) => Some(planning.found.count()),
+            (None, Some(run)) => run.seen().searching.then(|| run.found()),
+            (None, None) => None,
+        }
     }
 
     fn runs(&self) -> bool {
@@ -174,11 +191,11 @@ impl Window {
 
     /// Takes in plans and the end of a run.
     pub(super) fn collect_batch(&mut self) {
-        if let Some((wish, coming)) = self.batch.planning.take() {
-            match coming.try_recv() {
-                Ok(plan) => self.batch.planned = Some((wish, plan)),
+        if let Some(planning) = self.batch.planning.take() {
+            match planning.coming.try_recv() {
+                Ok(plan) => self.batch.planned = Some((planning.wish, plan)),
                 Err(std::sync::mpsc::TryRecvError::Empty) => {
-                    self.batch.planning = Some((wish, coming));
+                    self.batch.planning = Some(planning);
                 }
                 Err(std::sync::mpsc::TryRecvError::Disconnected) => {}
             }
@@ -234,12 +251,18 @@ impl Window {
             self.ctx.clone(),
             wish.clone(),
         );
+        let found = Arc::<Tally>::default();
+        let tally = found.clone();
         priority::spawn(move || {
             // The window may be gone by now.
-            let _ = send.send(batch::plan(&own, &library));
+            let _ = send.send(batch::plan(&own, &library, &tally, &ctx));
             ctx.request_repaint();
         });
-        self.batch.planning = Some((wish, coming));
+        self.batch.planning = Some(Planning {
+            wish,
+            coming,
+            found,
+        });
     }
 
     pub(super) fn batch_page(&mut self, ui: &mut Ui) {
@@ -285,6 +308,8 @@ impl Window {
             }
             None => (self.plan_in_words(), 0.0, None, false),
         };
+        let searched = self.batch.searched();
+        let line = searched.map_or(line, |n| format!("{} so far", words::count(n, "photo")));
         let paused = self.batch.run.as_ref().is_some_and(Batch::is_paused);
         ui.horizontal(|ui| {
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
@@ -301,6 +326,7 @@ impl Window {
                 }
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
                     let state = match (running, paused, watching) {
+                        _ if searched.is_some() => "Looking for pictures",
                         (true, true, _) => "Paused",
                         (true, _, true) => "Waiting for new pictures",
                         (true, ..) => "Restoring",
@@ -334,7 +360,6 @@ impl Window {
     /// What would be done.
     fn plan_in_words(&self) -> String {
         match &self.batch.planned {
-            _ if self.batch.is_planning() => "Looking for pictures".to_owned(),
             None => String::new(),
             Some((_, Err(problem))) => problem.clone(),
             Some((_, Ok(files))) => {
