@@ -264,15 +264,15 @@ fn networks(args: &BenchArgs) -> anyhow::Result<Vec<Named>> {
     if args.models.is_empty() {
         return Ok(presets.into_iter().map(Named::from).collect());
     }
-    let library = library();
-    let of = |name: &String| {
-        let config = Checkpoint::load(&library.find(name)?)?.config;
-        Ok(Named {
-            name: name.clone(),
-            config,
-        })
-    };
-    args.models.iter().map(of).collect()
+    args.models.iter().map(|name| of_model(name)).collect()
+}
+
+/// The network of a model that is called so or is this file.
+pub(super) fn of_model(name: &str) -> anyhow::Result<Named> {
+    Ok(Named {
+        name: name.to_owned(),
+        config: Checkpoint::load(&library().find(name)?)?.config,
+    })
 }
 
 /// The graphics device; none where the processor was asked for or is all there is.

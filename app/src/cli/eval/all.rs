@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use serpent_engine::backend::wgpu::DeviceKind;
-use serpent_engine::bench::{self, Named};
+use serpent_engine::bench;
 use serpent_engine::checkpoint::Checkpoint;
 use serpent_engine::files::write_text;
 use serpent_engine::metrics::{Point, quality_for_cost};
 use serpent_engine::restore::load_any;
 
-use super::super::bench::open as graphics_device;
+use super::super::bench::{of_model, open as graphics_device};
 use super::super::common::{Global, Outcome, library};
 use super::EvalArgs;
 use super::bench::{Bench, Way, pictures};
@@ -229,12 +229,8 @@ fn time(args: &EvalArgs, global: &Global, results: &mut Results) -> anyhow::Resu
         return Ok(());
     }
     for (name, measured) in &mut left {
-        let config = Checkpoint::load(&library().find(name)?)?.config;
-        let side = SIDE / config.scale;
-        let network = Named {
-            name: (*name).clone(),
-            config,
-        };
+        let network = of_model(name)?;
+        let side = SIDE / network.config.scale;
         let done = bench::restoring(&backend, &network, (side, side), RUNS, None)?;
         measured.timed = done.kernel_ms.map(|spread| Timed {
             ms: spread.median,
