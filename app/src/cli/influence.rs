@@ -42,10 +42,9 @@ pub(super) fn run(args: &InfluenceArgs, global: &Global) -> anyhow::Result<Outco
         ("flat grey".to_owned(), flat(side)?),
     ];
     for path in &args.pictures {
-        subjects.push((
-            path.display().to_string(),
-            middle(&Picture::open(path)?, side)?,
-        ));
+        let picture = Picture::open(path)?;
+        let middle = Region::middle(&picture, side, side).cut(&picture)?;
+        subjects.push((path.display().to_string(), middle));
     }
     let mut all = Influence::default();
     let mut rows = Vec::new();
@@ -102,16 +101,4 @@ fn flat(side: usize) -> anyhow::Result<Picture> {
         Colour::Rgb,
         vec![0.5; side * side * 3],
     )?)
-}
-
-/// The middle of a picture.
-fn middle(picture: &Picture, side: usize) -> anyhow::Result<Picture> {
-    let (width, height) = (picture.width().min(side), picture.height().min(side));
-    let region = Region {
-        x: (picture.width() - width) / 2,
-        y: (picture.height() - height) / 2,
-        width,
-        height,
-    };
-    Ok(region.cut(picture)?)
 }

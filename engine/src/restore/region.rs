@@ -30,6 +30,17 @@ pub struct Region {
 }
 
 impl Region {
+    /// The middle of a picture, of these sides at most.
+    pub fn middle(picture: &Picture, width: usize, height: usize) -> Self {
+        let (width, height) = (width.min(picture.width()), height.min(picture.height()));
+        Self {
+            x: (picture.width() - width) / 2,
+            y: (picture.height() - height) / 2,
+            width,
+            height,
+        }
+    }
+
     /// The part of the region that lies in a picture of this size.
     ///
     /// # Errors
@@ -168,6 +179,14 @@ mod tests {
         ] {
             assert!(empty.within(10, 20).is_err());
         }
+    }
+
+    #[test]
+    fn the_middle_is_as_far_from_every_side_and_no_larger_than_the_picture() {
+        let picture = Picture::new(9, 6, Colour::Grey, vec![0.0; 54]).unwrap();
+        let sides = |r: Region| (r.x, r.y, r.width, r.height);
+        assert_eq!(sides(Region::middle(&picture, 3, 2)), (3, 2, 3, 2));
+        assert_eq!(sides(Region::middle(&picture, 4, 99)), (2, 0, 4, 6));
     }
 
     #[test]

@@ -66,16 +66,10 @@ fn mean(p: &Picture) -> f64 {
     p.samples().iter().map(|&v| f64::from(v)).sum::<f64>() / p.samples().len() as f64
 }
 
-/// The middle of a picture.
-fn middle(picture: &Picture, side: usize) -> Picture {
-    let (width, height) = (picture.width().min(side), picture.height().min(side));
-    let region = Region {
-        x: (picture.width() - width) / 2,
-        y: (picture.height() - height) / 2,
-        width,
-        height,
-    };
-    region.cut(picture).unwrap()
+/// A photograph's middle.
+fn middle(path: &Path, side: usize) -> Picture {
+    let whole = Picture::open(path).unwrap();
+    Region::middle(&whole, side, side).cut(&whole).unwrap()
 }
 
 /// Photographs: those of the source tree, or all of the folder `SERPENT_PHOTOS`.
@@ -143,7 +137,7 @@ fn flat_stays_flat_and_no_tone_shifts_with_every_model_on_the_processor() {
             if enlarges && file.contains("noisy") {
                 continue;
             }
-            let picture = middle(&Picture::open(&path).unwrap(), 128);
+            let picture = middle(&path, 128);
             let by = 255.0 * (mean(&restored(&mut restorer, &picture)) - mean(&picture));
             if by.abs() > shift.0.abs() {
                 shift = (by, file);
@@ -170,7 +164,7 @@ fn every_model_gives_the_same_on_a_graphics_device() {
     let backend = WgpuBackend::open(&request).expect("the tests need a graphics device");
     let graphics = backend.name().to_owned();
     let device = Arc::new(Device::with(Arc::new(backend)));
-    let otters = middle(&Picture::open(source("assets/otters.png")).unwrap(), SIDE);
+    let otters = middle(&source("assets/otters.png"), SIDE);
     for (name, model) in on_graphics() {
         let mut there = Restorer::new(device.clone(), model.clone()).unwrap();
         let mut here = Restorer::new(Arc::new(Device::cpu()), model).unwrap();

@@ -44,13 +44,7 @@ fn rgb(width: usize, height: usize, sample: impl Fn(usize, usize, usize) -> f32)
 /// A photograph's middle, the noisy one or the clean.
 fn photo(name: &str, width: usize, height: usize) -> Picture {
     let all = Picture::open(source(name)).unwrap();
-    let region = Region {
-        x: (all.width() - width) / 2,
-        y: (all.height() - height) / 2,
-        width,
-        height,
-    };
-    region.cut(&all).unwrap()
+    Region::middle(&all, width, height).cut(&all).unwrap()
 }
 
 fn worst(a: &Picture, b: &Picture) -> f32 {
