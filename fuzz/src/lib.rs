@@ -73,16 +73,6 @@ struct Desk {
     turn: usize,
 }
 
-const FORMATS: [Format; 7] = [
-    Format::Png,
-    Format::Jpeg,
-    Format::WebP,
-    Format::Tiff,
-    Format::Bmp,
-    Format::Exr,
-    Format::Hdr,
-];
-
 impl Desk {
     fn new() -> Option<Self> {
         let restorer = Restorer::new(Arc::new(Device::cpu()), Arc::new(tiny()?)).ok()?;
@@ -117,7 +107,7 @@ impl Desk {
             Err(error) => unreachable!("what opens can be restored: {error}"),
         };
         self.turn += 1;
-        let format = FORMATS[self.turn % FORMATS.len()];
+        let format = Format::WRITABLE[self.turn % Format::WRITABLE.len()];
         let output = self
             .folder
             .path()

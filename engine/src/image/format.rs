@@ -43,6 +43,17 @@ impl Format {
         Self::Avif,
     ];
 
+    /// The formats that pictures can be saved in, the best keepers of a photograph first.
+    pub const WRITABLE: [Self; 7] = [
+        Self::Png,
+        Self::Tiff,
+        Self::Jpeg,
+        Self::WebP,
+        Self::Bmp,
+        Self::Exr,
+        Self::Hdr,
+    ];
+
     /// The formats that this build reads.
     pub fn readable() -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(|f| f.can_read())
@@ -114,7 +125,7 @@ impl Format {
 
     /// Whether pictures can be saved in this format.
     pub fn can_write(self) -> bool {
-        !matches!(self, Self::Gif | Self::Jxl | Self::Avif)
+        Self::WRITABLE.contains(&self)
     }
 
     /// The depth in which samples of this depth are written.

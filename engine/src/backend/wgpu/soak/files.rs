@@ -7,17 +7,6 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::image::{BitDepth, Colour, Format, Picture, SaveOptions};
 
-/// Formats that pictures are written in.
-const FORMATS: [Format; 7] = [
-    Format::Png,
-    Format::Jpeg,
-    Format::WebP,
-    Format::Tiff,
-    Format::Bmp,
-    Format::Exr,
-    Format::Hdr,
-];
-
 /// What must become of a file, if nobody cancels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
@@ -45,7 +34,7 @@ pub(super) fn make(folder: &Path, count: usize, rng: &mut ChaCha8Rng) -> Vec<Sou
 
 fn file(folder: &Path, number: usize, rng: &mut ChaCha8Rng) -> Source {
     let inner = if rng.random_bool(0.3) { "deep" } else { "" };
-    let format = FORMATS[rng.random_range(0..FORMATS.len())];
+    let format = any_format(rng);
     let name = format!("{number:02} ü.{}", format.extension());
     let path = folder.join(inner).join(name);
     let fate = whole(&path, rng);
@@ -119,6 +108,9 @@ pub(super) fn picture(rng: &mut ChaCha8Rng) -> Picture {
 
 /// Any format to write, or that of each input.
 pub(super) fn format(rng: &mut ChaCha8Rng) -> Option<Format> {
-    rng.random_bool(0.4)
-        .then(|| FORMATS[rng.random_range(0..FORMATS.len())])
+    rng.random_bool(0.4).then(|| any_format(rng))
+}
+
+fn any_format(rng: &mut ChaCha8Rng) -> Format {
+    Format::WRITABLE[rng.random_range(0..Format::WRITABLE.len())]
 }
