@@ -130,5 +130,5 @@ pub(super) fn with_degraded(picture: &Picture, mut degraded: Rgb32) -> Picture {
             *pixel = [pixel[0]; 3];
         }
     }
-    picture.with_pixels(&degraded)
+    picture.with_pixels(degraded)
 }

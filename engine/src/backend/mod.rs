@@ -8,6 +8,8 @@
 pub mod cpu;
 pub mod wgpu;
 
+use std::ops::ControlFlow;
+
 use crate::graph::{Graph, TrainingGraph};
 
 /// Something went wrong on a device.
@@ -121,6 +123,9 @@ pub trait Model: Send {
     fn prepare(&self, graph: &Graph) -> Result<Box<dyn Executable>, BackendError>;
 }
 
+/// Takes an input and its result; says whether to go on.
+pub type Done<'a> = dyn FnMut(&[f32], Vec<f32>) -> ControlFlow<()> + 'a;
+
 /// A graph ready to run.
 pub trait Executable: Send {
     /// Runs once; one slice for each graph input, one result for each graph output.
@@ -128,6 +133,28 @@ pub trait Executable: Send {
     /// # Errors
     /// [`BackendError`] when an operand has the wrong length or the device fails.
     fn run(&mut self, inputs: &[&[f32]]) -> Result<Vec<Vec<f32>>, BackendError>;
+
+    /// Runs a graph of one input and one output for each of `inputs`, in order. `done` is given
+    /// each input with its result and says whether to go on.
+    ///
+    /// A device may have begun the next ones by then, so that it need not wait for `done`, nor
+    /// for the inputs to be made.
+    ///
+    /// # Errors
+    /// As [`Executable::run`].
+    fn run_each(
+        &mut self,
+        inputs: &mut dyn Iterator<Item = Vec<f32>>,
+        done: &mut Done<'_>,
+    ) -> Result<(), BackendError> {
+        for input in inputs {
+            let result = self.run(&[&input])?.swap_remove(0);
+            if done(&input, result).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
 
     /// Bytes of device memory its intermediates take.
     fn memory_bytes(&self) -> u64;

@@ -140,7 +140,7 @@ impl ColourTransform {
                 *pixel = [(pixel[0] + pixel[1] + pixel[2]) / 3.0; 3];
             }
         }
-        picture.with_pixels(&own)
+        picture.with_pixels(own)
     }
 
     fn own_colours(&self, picture: &Picture, result: Rgb32) -> Rgb32 {

@@ -159,7 +159,7 @@ impl Picture {
         let colours = ColourTransform::of(self);
         let mut picture = match colours.is_srgb() {
             true => self.clone(),
-            false => self.with_pixels(&colours.seen(self)),
+            false => self.with_pixels(colours.seen(self)),
         };
         picture.metadata.icc = None;
         picture.light = Light::Display;
@@ -170,7 +170,7 @@ impl Picture {
     fn in_light(&self) -> Self {
         let mut rgb = ColourTransform::of(self).seen(self);
         to_light(rgb.samples_mut());
-        let mut picture = self.with_pixels(&rgb);
+        let mut picture = self.with_pixels(rgb);
         picture.metadata.icc = None;
         picture.light = Light::Linear;
         picture

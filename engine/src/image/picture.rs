@@ -194,10 +194,10 @@ impl Picture {
     /// (grey is the mean of the three channels), depth and metadata stay. If
     /// the output is larger by a whole factor, alpha is enlarged with it
     /// (bicubic); at any other size alpha is sampled at the nearest pixel.
-    pub fn with_pixels(&self, rgb: &Rgb32) -> Self {
+    pub fn with_pixels(&self, rgb: Rgb32) -> Self {
         let (width, height) = (rgb.width(), rgb.height());
         let samples = match self.colour {
-            Colour::Rgb => rgb.samples().to_vec(),
+            Colour::Rgb => rgb.into_samples(),
             Colour::Grey => rgb
                 .samples()
                 .as_chunks::<3>()

@@ -1,5 +1,7 @@
 //! Whether what a device gave for a tile can be believed, before any of it is saved.
 
+use rayon::prelude::*;
+
 use super::RestoreError;
 
 /// Samples above this are not black: a network does not make them exactly zero.
@@ -8,6 +10,36 @@ const DARK: f32 = 0.05;
 /// A driver that leaves out work leaves out at least a workgroup of 64 values; fewer exact zeros
 /// may be chance.
 const FEWEST: usize = 16;
+
+/// What was seen in some lines of a result.
+struct Seen {
+    /// No value is infinite or no number.
+    finite: bool,
+    /// Pixels that are exactly zero.
+    zero: usize,
+    /// Those of them where the tile is not dark.
+    bright_zero: usize,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self {
+            finite: true,
+            zero: 0,
+            bright_zero: 0,
+        }
+    }
+}
+
+impl Seen {
+    fn and(self, other: Self) -> Self {
+        Self {
+            finite: self.finite && other.finite,
+            zero: self.zero + other.zero,
+            bright_zero: self.bright_zero + other.bright_zero,
+        }
+    }
+}
 
 /// A tile as the network sees it.
 pub(super) struct Tile<'a> {
@@ -28,20 +60,33 @@ pub(super) fn check(
     scale: usize,
 ) -> Result<(), RestoreError> {
     let device = || device.to_owned();
-    if !result.iter().all(|v| v.is_finite()) {
+    let (pixels, rest) = result.as_chunks::<3>();
+    debug_assert!(rest.is_empty());
+    let width = tile.width * scale;
+    let looked = pixels
+        .par_chunks(width.max(1))
+        .enumerate()
+        .map(|(y, line)| {
+            let mut seen = Seen {
+                finite: line.iter().flatten().all(|v| v.is_finite()),
+                ..Seen::default()
+            };
+            for (x, _) in line.iter().enumerate().filter(|(_, p)| **p == [0.0; 3]) {
+                seen.zero += 1;
+                let at = (y / scale * tile.width + x / scale) * tile.channels;
+                let pixel = tile.samples.get(at..at + 3).unwrap_or_default();
+                seen.bright_zero += usize::from(pixel.iter().any(|&v| v >= DARK));
+            }
+            seen
+        });
+    let Seen {
+        finite,
+        zero,
+        bright_zero,
+    } = looked.reduce(Seen::default, Seen::and);
+    if !finite {
         return Err(RestoreError::NotFinite { device: device() });
     }
-    let (mut zero, mut bright_zero) = (0, 0);
-    let (pixels, rest) = result.as_chunks::<3>();
-    let width = tile.width * scale;
-    for (i, _) in pixels.iter().enumerate().filter(|(_, p)| **p == [0.0; 3]) {
-        zero += 1;
-        let (x, y) = (i % width / scale, i / width / scale);
-        let at = (y * tile.width + x) * tile.channels;
-        let pixel = tile.samples.get(at..at + 3).unwrap_or_default();
-        bright_zero += usize::from(pixel.iter().any(|&v| v >= DARK));
-    }
-    debug_assert!(rest.is_empty());
     match () {
         () if bright_zero > 0 && zero == pixels.len() => {
             Err(RestoreError::Blank { device: device() })

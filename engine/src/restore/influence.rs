@@ -60,7 +60,7 @@ pub fn influence(
         ..Options::default()
     };
     let mut restore = |rgb: &Rgb32| -> Result<Rgb32, RestoreError> {
-        let restored = restorer.restore(&picture.with_pixels(rgb), &options, monitor)?;
+        let restored = restorer.restore(&picture.with_pixels(rgb.clone()), &options, monitor)?;
         Ok(restored.picture.to_rgb())
     };
     let before = restore(&rgb)?;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::RestoreError;
 use super::device::Device;
 use super::ensemble::{TURNS, turned, turned_back};
@@ -157,7 +159,7 @@ impl Restorer {
         let picture = &*bled;
         let colours = ColourTransform::there_and_back(picture);
         let rgb = colours.seen(picture);
-        if !rgb.samples().iter().all(|v| v.is_finite()) {
+        if !rgb.samples().par_iter().all(|v| v.is_finite()) {
             return Err(RestoreError::Input);
         }
         let mut notes = Vec::new();
@@ -171,9 +173,12 @@ impl Restorer {
         let scale = self.checkpoint.config.scale;
         let (width, height) = (rgb.width() * scale, rgb.height() * scale);
         drop(rgb);
-        let restored = colours.put_back(picture, Rgb32::new(width, height, output)?);
+        let mut restored = colours.put_back(picture, Rgb32::new(width, height, output)?);
+        if options.strength < 1.0 {
+            restored = blend(picture, &restored, options.strength)?;
+        }
         Ok(Restored {
-            picture: blend(picture, &restored, options.strength)?,
+            picture: restored,
             device,
             notes,
         })
@@ -284,7 +289,7 @@ impl Restorer {
                 (out, self.device.processor().name().to_owned())
             }
         };
-        output.iter_mut().for_each(|v| *v = v.clamp(0.0, 1.0));
+        output.par_iter_mut().for_each(|v| *v = v.clamp(0.0, 1.0));
         Ok((output, device))
     }
 
@@ -477,5 +482,5 @@ pub fn blend(
             .iter_mut()
             .for_each(|v| *v = v.clamp(0.0, 1.0));
     }
-    Ok(restored.with_pixels(&mixed))
+    Ok(restored.with_pixels(mixed))
 }

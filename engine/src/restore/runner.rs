@@ -67,18 +67,27 @@ impl Runner {
         let device = self.device.clone();
         let executable = self.prepare(config, plan.tile_size())?;
         let mut blender = Blender::new(plan, config.scale);
-        for i in 0..total {
-            let tile = plan.extract(input.samples, input.channels, i);
-            let result = executable.run(&[&tile])?.swap_remove(0);
+        let mut inputs = (0..total).map(|i| plan.extract(input.samples, input.channels, i));
+        let (mut finished, mut verdict) = (0, Ok(()));
+        let mut take_in = |tile: &[f32], result: Vec<f32>| {
             let tile = Tile {
-                samples: &tile,
+                samples: tile,
                 width: plan.tile_size().1,
                 channels: input.channels,
             };
             check(&device, &tile, &result, config.scale)?;
             blender.add(&result);
-            go_on(monitor(i + 1, total))?;
-        }
+            finished += 1;
+            go_on(monitor(finished, total))
+        };
+        executable.run_each(&mut inputs, &mut |tile, result| {
+            verdict = take_in(tile, result);
+            match verdict {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            }
+        })?;
+        verdict?;
         Ok(blender.finish())
     }
 

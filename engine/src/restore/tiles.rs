@@ -11,6 +11,8 @@
 //! `earlier + gate·(later − earlier)`: the weights sum to 1 by construction and
 //! equal tiles give back their value exactly.
 
+use rayon::prelude::*;
+
 /// Overlap of neighbouring tiles in pixels where a model says nothing else.
 pub const OVERLAP: usize = 64;
 
@@ -153,17 +155,23 @@ impl TilePlan {
         let (top, left) = self.start(index);
         let (tile_height, tile_width) = self.tile_size();
         let (width, height) = (self.columns.length, self.rows.length);
-        let columns: Vec<usize> = (left..left + tile_width)
+        // What lies in the picture is copied in one piece.
+        let inside = tile_width.min(width - left);
+        let beyond: Vec<usize> = (left + inside..left + tile_width)
             .map(|x| reflect(x, width))
             .collect();
-        let mut out = Vec::with_capacity(tile_height * tile_width * channels);
-        for y in top..top + tile_height {
-            let row = reflect(y, height) * width;
-            for &x in &columns {
+        let mut out = vec![0.0; tile_height * tile_width * channels];
+        let lines = out.par_chunks_exact_mut(tile_width * channels);
+        lines.enumerate().for_each(|(y, line)| {
+            let row = reflect(top + y, height) * width;
+            let (there, reflected) = line.split_at_mut(inside * channels);
+            let at = (row + left) * channels;
+            there.copy_from_slice(&samples[at..at + there.len()]);
+            for (pixel, x) in reflected.chunks_exact_mut(channels).zip(&beyond) {
                 let at = (row + x) * channels;
-                out.extend_from_slice(&samples[at..at + channels]);
+                pixel.copy_from_slice(&samples[at..at + channels]);
             }
-        }
+        });
         out
     }
 
@@ -225,21 +233,20 @@ impl<'a> Blender<'a> {
         let left = self.plan.columns.starts[column] * self.scale;
         let stride = self.plan.columns.length * self.scale * CHANNELS;
         let tile_stride = self.plan.columns.tile * self.scale * CHANNELS;
-        for (line, source) in self
-            .strip
-            .chunks_exact_mut(stride)
-            .zip(tile.chunks_exact(tile_stride))
-        {
-            let line = &mut line[left * CHANNELS..];
-            let pixels = line
-                .as_chunks_mut::<CHANNELS>()
-                .0
-                .iter_mut()
-                .zip(source.as_chunks::<CHANNELS>().0);
-            for ((pixel, new), &gate) in pixels.zip(&gates) {
-                (0..CHANNELS).for_each(|c| pixel[c] = mix(pixel[c], new[c], gate));
-            }
-        }
+        let lines = self.strip.par_chunks_exact_mut(stride);
+        lines
+            .zip(tile.par_chunks_exact(tile_stride))
+            .for_each(|(line, source)| {
+                let line = &mut line[left * CHANNELS..];
+                let pixels = line
+                    .as_chunks_mut::<CHANNELS>()
+                    .0
+                    .iter_mut()
+                    .zip(source.as_chunks::<CHANNELS>().0);
+                for ((pixel, new), &gate) in pixels.zip(&gates) {
+                    (0..CHANNELS).for_each(|c| pixel[c] = mix(pixel[c], new[c], gate));
+                }
+            });
         if column + 1 == across {
             self.add_strip(row, stride);
         }
@@ -248,12 +255,14 @@ impl<'a> Blender<'a> {
     fn add_strip(&mut self, row: usize, stride: usize) {
         let top = self.plan.rows.starts[row] * self.scale;
         let gates = gates(&self.plan.rows, row, self.scale);
-        let lines = self.result[top * stride..].chunks_exact_mut(stride);
-        for ((line, new), &gate) in lines.zip(self.strip.chunks_exact(stride)).zip(&gates) {
-            line.iter_mut()
-                .zip(new)
-                .for_each(|(old, &new)| *old = mix(*old, new, gate));
-        }
+        let lines = self.result[top * stride..].par_chunks_exact_mut(stride);
+        lines
+            .zip(self.strip.par_chunks_exact(stride))
+            .zip(&gates)
+            .for_each(|((line, new), &gate)| match gate {
+                1.0 => line.copy_from_slice(new),
+                _ => (line.iter_mut().zip(new)).for_each(|(old, &new)| *old = mix(*old, new, gate)),
+            });
     }
 
     /// The picture, `[r·height, r·width, 3]`; every tile must have been added.

@@ -110,7 +110,7 @@ fn pairs(
             };
             let mut random = rng(seed, 0, index as u64, Purpose::Evaluation);
             let blurred = apply_all(&task.degradations(level), &clean, &mut random)?.image;
-            let seen = picture.with_pixels(&blurred);
+            let seen = picture.with_pixels(blurred.clone());
             let input_psnr = match side {
                 Some(_) => 0.0,
                 None => untreated(task, &clean, &seen, level)?,

@@ -1,12 +1,13 @@
 //! Weights on the device, and graphs prepared to run with them.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use half::slice::HalfFloatSliceExt;
-use wgpu::{BufferUsages, CommandEncoder};
+use rayon::prelude::*;
+use wgpu::{BufferUsages, CommandEncoder, SubmissionIndex};
 
 use super::context::Context;
 use super::faults::Fault;
@@ -15,11 +16,20 @@ use super::pace::Pace;
 use super::pipeline::{Launch, Slice};
 use super::plan::Program;
 use super::staging::{Readback, Upload};
-use crate::backend::{BackendError, Executable, Model};
+use crate::backend::{BackendError, Done, Executable, Model};
 use crate::graph::{Graph, Source, Storage, ValueId};
 
 /// Offsets of tensors in a shared buffer: what every device accepts for a binding.
 pub(super) const ALIGNMENT: u64 = 256;
+
+/// Runs under way at most: one on the device, one that waits for it.
+const AHEAD: usize = 2;
+
+/// Waiting for work that is done already takes less.
+const AT_ONCE: Duration = Duration::from_micros(50);
+
+/// Numbers read back at a time on each core.
+const CHUNK: usize = 1 << 16;
 
 /// Weights on the device, in one buffer.
 pub struct WgpuModel {
@@ -100,15 +110,15 @@ impl WgpuModel {
                 self.context
                     .refused("the graph", "an output is never computed")
             })?;
+        let returned = [outputs.as_slice(), &[marks.slice()]].concat();
         Ok(WgpuExecutable {
             upload: Upload::new(&self.context, 1, &inputs)?,
-            readback: {
-                let marked = [outputs.as_slice(), &[marks.slice()]].concat();
-                Readback::new(&self.context, &marked)?
-            },
+            readbacks: vec![Readback::new(&self.context, &returned)?],
+            returned,
             blanks: blanks(graph, &program, &outputs),
             marks,
             pace: Pace::guess(self.context.info.kind),
+            idle_since: None,
             context: self.context.clone(),
             graph: graph.clone(),
             program,
@@ -128,11 +138,26 @@ pub struct WgpuExecutable {
     pub(super) graph: Graph,
     pub(super) program: Program,
     pub(super) upload: Upload,
-    readback: Readback,
+    /// One for each run that was ever under way at once.
+    readbacks: Vec<Readback>,
+    /// What comes back: the results, then the marks.
+    returned: Vec<Slice>,
     marks: Marks,
     /// Results that are cleared, each before this launch, in ascending order.
     blanks: Vec<(usize, Slice)>,
     pub(super) pace: Pace,
+    /// When the last run was done, if that was seen.
+    idle_since: Option<Instant>,
+}
+
+/// A run that the device was given.
+struct UnderWay {
+    begun: Instant,
+    number: u32,
+    submissions: usize,
+    last: SubmissionIndex,
+    /// Which buffer its results come back through.
+    readback: usize,
 }
 
 impl WgpuExecutable {
@@ -165,23 +190,28 @@ impl WgpuExecutable {
         };
         encode(encoder, &launches[next..end]);
     }
-}
 
-impl Executable for WgpuExecutable {
-    fn run(&mut self, inputs: &[&[f32]]) -> Result<Vec<Vec<f32>>, BackendError> {
+    /// Hands a run over, its results to come back through buffer `readback`. What an earlier one
+    /// brought there must have been taken in.
+    fn start(&mut self, inputs: &[&[f32]], readback: usize) -> Result<UnderWay, BackendError> {
         check_operands(
             &self.graph,
             &self.graph.inputs,
             inputs.iter().map(|x| x.len()),
         )?;
         let context = self.context.clone();
+        // Room for a second run is only made when there is one.
+        self.upload.grow(&context, readback + 1)?;
+        while self.readbacks.len() <= readback {
+            self.readbacks
+                .push(Readback::new(&context, &self.returned)?);
+        }
         let operands = in_memory(&self.graph, inputs);
         let operands: Vec<&[u8]> = operands.iter().map(AsRef::as_ref).collect();
-        let launches = &self.program.launches;
-        let parts = self.pace.split(launches);
-        let mut submissions = Vec::with_capacity(parts.len());
-        let start = Instant::now();
-        self.marks.begin(&context);
+        let parts = self.pace.split(&self.program.launches);
+        let begun = Instant::now();
+        let number = self.marks.begin(&context);
+        let mut before: Option<SubmissionIndex> = None;
         for (i, part) in parts.iter().enumerate() {
             let mut encoder = encoder(&context);
             if i == 0 {
@@ -190,32 +220,86 @@ impl Executable for WgpuExecutable {
             self.encode_part(&mut encoder, part.clone());
             self.marks.mark(&mut encoder, i);
             if i + 1 == parts.len() {
-                self.readback.copy(&mut encoder);
+                self.readbacks[readback].copy(&mut encoder);
             }
-            submissions.push(context.submit(encoder));
+            let submission = context.submit(encoder);
             if i == 0 {
-                self.upload.sent(submissions[0].clone());
+                self.upload.sent(submission.clone());
             }
             // One submission runs while the next is encoded; no more are queued.
-            if i > 0 {
-                context.wait(submissions[i - 1].clone())?;
+            if let Some(before) = before.replace(submission) {
+                context.wait(before)?;
             }
         }
-        let last = submissions[submissions.len() - 1].clone();
-        let mut outputs = self.readback.read::<u8>(&context, last)?;
-        let words = outputs.pop().unwrap_or_default();
-        self.marks.check(&context, &words, parts.len())?;
-        self.pace.observe(launches, start.elapsed());
-        let storages = self
-            .graph
-            .outputs
-            .iter()
-            .map(|&v| self.graph.value(v).storage);
-        Ok(outputs
-            .iter()
-            .zip(storages)
-            .map(|(bytes, s)| from_memory(bytes, s))
-            .collect())
+        Ok(UnderWay {
+            begun,
+            number,
+            submissions: parts.len(),
+            last: before.ok_or_else(|| context.refused("the graph", "nothing to run"))?,
+            readback,
+        })
+    }
+
+    /// Waits for a run and takes its results in.
+    fn finish(&mut self, run: UnderWay) -> Result<Vec<Vec<f32>>, BackendError> {
+        let context = self.context.clone();
+        let waiting = Instant::now();
+        context.wait(run.last.clone())?;
+        let now = Instant::now();
+        // Only who had to wait knows when the work was done.
+        if now - waiting > AT_ONCE {
+            let begun = self.idle_since.map_or(run.begun, |t| t.max(run.begun));
+            self.pace.observe(&self.program.launches, now - begun);
+            self.idle_since = Some(now);
+        } else {
+            self.idle_since = None;
+        }
+        let values = self.graph.outputs.iter().map(|&v| self.graph.value(v));
+        let (outputs, words) =
+            self.readbacks[run.readback].read_with(&context, run.last, |parts| {
+                let outputs: Vec<Vec<f32>> = (parts.iter().zip(values))
+                    .map(|(bytes, value)| from_memory(bytes, value.storage))
+                    .collect();
+                (outputs, parts.last().map_or(Vec::new(), |w| w.to_vec()))
+            })?;
+        self.marks
+            .check(&context, &words, run.number, run.submissions)?;
+        Ok(outputs)
+    }
+}
+
+impl Executable for WgpuExecutable {
+    fn run(&mut self, inputs: &[&[f32]]) -> Result<Vec<Vec<f32>>, BackendError> {
+        let run = self.start(inputs, 0)?;
+        self.finish(run)
+    }
+
+    fn run_each(
+        &mut self,
+        inputs: &mut dyn Iterator<Item = Vec<f32>>,
+        done: &mut Done<'_>,
+    ) -> Result<(), BackendError> {
+        // Runs left behind by an error or by `done` do no harm: nobody waits for them, and the
+        // device does everything in order.
+        let mut under_way: VecDeque<(Vec<f32>, UnderWay)> = VecDeque::with_capacity(AHEAD);
+        loop {
+            while under_way.len() < AHEAD
+                && let Some(input) = inputs.next()
+            {
+                let free = under_way
+                    .back()
+                    .map_or(0, |(_, r)| (r.readback + 1) % AHEAD);
+                let run = self.start(&[&input], free)?;
+                under_way.push_back((input, run));
+            }
+            let Some((input, run)) = under_way.pop_front() else {
+                return Ok(());
+            };
+            let result = self.finish(run)?.swap_remove(0);
+            if done(&input, result).is_break() {
+                return Ok(());
+            }
+        }
     }
 
     fn memory_bytes(&self) -> u64 {
@@ -282,10 +366,22 @@ fn as_stored(x: &[f32], storage: Storage) -> Cow<'_, [u8]> {
 
 /// A result as the device keeps it, in 32 bits.
 fn from_memory(bytes: &[u8], storage: Storage) -> Vec<f32> {
-    match storage {
-        Storage::F32 => bytemuck::pod_collect_to_vec(bytes),
-        Storage::F16 => bytemuck::pod_collect_to_vec::<u8, half::f16>(bytes).to_f32_vec(),
-    }
+    let size = match storage {
+        Storage::F32 => size_of::<f32>(),
+        Storage::F16 => size_of::<half::f16>(),
+    };
+    let mut values = vec![0.0; bytes.len() / size];
+    let chunks = values.par_chunks_mut(CHUNK);
+    chunks
+        .zip(bytes.par_chunks(size * CHUNK))
+        .for_each(|(values, bytes)| match storage {
+            Storage::F32 => bytemuck::cast_slice_mut(values).copy_from_slice(bytes),
+            Storage::F16 => {
+                let narrow = bytemuck::pod_collect_to_vec::<u8, half::f16>(bytes);
+                narrow.convert_to_f32_slice(values);
+            }
+        });
+    values
 }
 
 /// Compares the lengths of operands with what the graph declares.
@@ -348,6 +444,8 @@ pub(super) fn record(pass: &mut wgpu::ComputePass<'_>, launches: &[Launch]) {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use std::ops::ControlFlow;
+
     use super::super::adapter::DeviceKind;
     use super::*;
     use crate::graph::{Activation, Op};
@@ -378,6 +476,43 @@ mod tests {
         executable.pace = Pace::guess(DeviceKind::Discrete);
         assert_eq!(executable.pace.split(&executable.program.launches).len(), 1);
         assert_eq!(executable.run(&[&x]).unwrap(), vec![expected]);
+    }
+
+    #[test]
+    fn runs_that_overlap_give_each_input_its_own_result() {
+        let context = Context::of_tests();
+        let model = WgpuModel::new(&context, &[]).unwrap();
+        let mut executable = model.prepare_program(&chain()).unwrap();
+        let input = |n: usize| (0..48).map(|i| (i * n) as f32 - 99.0).collect::<Vec<f32>>();
+        let expected = |x: &[f32]| x.iter().map(|v| v.max(0.0)).collect::<Vec<f32>>();
+        for slow in [false, true] {
+            // The second time it ends in the middle, with a run left behind.
+            for most in [7, 3] {
+                if slow {
+                    executable.pace.slow_down();
+                }
+                let mut asked = 0;
+                let mut inputs = (0..7).map(|n| {
+                    asked += 1;
+                    input(n)
+                });
+                let mut results = Vec::new();
+                let mut done = |x: &[f32], y: Vec<f32>| {
+                    assert_eq!(y, expected(x));
+                    results.push(x.to_vec());
+                    match results.len() < most {
+                        true => ControlFlow::Continue(()),
+                        false => ControlFlow::Break(()),
+                    }
+                };
+                executable.run_each(&mut inputs, &mut done).unwrap();
+                assert_eq!(results, (0..most).map(input).collect::<Vec<_>>());
+                assert_eq!(asked, 7.min(most + AHEAD - 1));
+            }
+            let x = input(11);
+            assert_eq!(executable.run(&[&x]).unwrap(), vec![expected(&x)]);
+        }
+        assert_eq!(executable.readbacks.len(), AHEAD);
     }
 
     #[test]

@@ -42,11 +42,12 @@ impl Marks {
         Slice::whole(&self.words)
     }
 
-    /// Begins the next run: its number goes out with the next submission.
-    pub fn begin(&mut self, context: &Context) {
+    /// Begins the next run, whose number it gives and which goes out with the next submission.
+    pub fn begin(&mut self, context: &Context) -> u32 {
         self.run = self.run.checked_add(1).unwrap_or(1);
         let number = self.run.to_le_bytes();
         context.queue.write_buffer(&self.number, 0, &number);
+        self.run
     }
 
     /// Ends the submission that prepares all runs; [`Marks::begin`] comes before it.
@@ -61,12 +62,13 @@ impl Marks {
         encoder.copy_buffer_to_buffer(&self.number, 0, &self.words, place, WORD);
     }
 
-    /// Fails unless the words that came back say that the preparation and the run's first
-    /// `submissions` submissions were carried out.
+    /// Fails unless the words that came back say that the preparation and the first `submissions`
+    /// submissions of the run of this `number` were carried out.
     pub fn check(
         &self,
         context: &Context,
         words: &[u8],
+        number: u32,
         submissions: usize,
     ) -> Result<(), BackendError> {
         let mut words = words
@@ -75,7 +77,7 @@ impl Marks {
             .iter()
             .map(|w| u32::from_le_bytes(*w));
         let prepared = words.next() == Some(self.prepared);
-        let done = words.take(submissions).filter(|&w| w == self.run).count();
+        let done = words.take(submissions).filter(|&w| w == number).count();
         match prepared && done == submissions {
             true => Ok(()),
             false => Err(BackendError::Dropped {

@@ -19,6 +19,8 @@ pub(super) struct Upload {
     next: usize,
     /// Where each operand goes, and its offset in a slot.
     targets: Vec<(Slice, u64)>,
+    /// Of a slot.
+    bytes: u64,
 }
 
 struct Slot {
@@ -40,25 +42,31 @@ impl Upload {
             placed.push((target.clone(), bytes));
             bytes += target.bytes.next_multiple_of(wgpu::MAP_ALIGNMENT);
         }
-        let make = |_| {
-            let buffer = context.scoped("upload buffer", bytes, || {
+        let mut upload = Self {
+            slots: Vec::with_capacity(slots),
+            next: 0,
+            targets: placed,
+            bytes: bytes.max(wgpu::MAP_ALIGNMENT),
+        };
+        upload.grow(context, slots)?;
+        Ok(upload)
+    }
+
+    /// Makes slots until there are so many; the new ones are filled next.
+    pub(super) fn grow(&mut self, context: &Context, slots: usize) -> Result<(), BackendError> {
+        while self.slots.len() < slots {
+            let buffer = context.scoped("upload buffer", self.bytes, || {
                 context.device.create_buffer(&wgpu::BufferDescriptor {
                     label: Some("upload"),
-                    size: bytes.max(wgpu::MAP_ALIGNMENT),
+                    size: self.bytes,
                     usage: BufferUsages::MAP_WRITE | BufferUsages::COPY_SRC,
                     mapped_at_creation: true,
                 })
             })?;
-            Ok(Slot {
-                buffer,
-                pending: None,
-            })
-        };
-        Ok(Self {
-            slots: (0..slots).map(make).collect::<Result<_, _>>()?,
-            next: 0,
-            targets: placed,
-        })
+            let pending = None;
+            self.slots.insert(self.next, Slot { buffer, pending });
+        }
+        Ok(())
     }
 
     /// Fills the next slot (waiting for it when it is still in use) and encodes its copies.
@@ -166,6 +174,22 @@ impl Readback {
         context: &Context,
         submission: SubmissionIndex,
     ) -> Result<Vec<Vec<T>>, BackendError> {
+        self.read_with(context, submission, |parts| {
+            parts
+                .iter()
+                .map(|p| bytemuck::pod_collect_to_vec(p))
+                .collect()
+        })
+    }
+
+    /// Waits for the submission with the copies and makes something of the sources' bytes, where
+    /// the device left them.
+    pub(super) fn read_with<R>(
+        &self,
+        context: &Context,
+        submission: SubmissionIndex,
+        make: impl FnOnce(&[&[u8]]) -> R,
+    ) -> Result<R, BackendError> {
         let (tell, mapped) = channel();
         self.buffer.map_async(MapMode::Read, .., move |result| {
             let _ = tell.send(result);
@@ -174,14 +198,10 @@ impl Readback {
         await_map(context, &mapped)?;
         let read = || {
             let view = self.buffer.slice(..).get_mapped_range()?;
-            Ok(self
-                .sources
-                .iter()
-                .map(|(source, offset)| {
-                    let bytes = &view[*offset as usize..(*offset + source.bytes) as usize];
-                    bytemuck::pod_collect_to_vec(bytes)
-                })
-                .collect())
+            let parts: Vec<&[u8]> = (self.sources.iter())
+                .map(|(source, offset)| &view[*offset as usize..(*offset + source.bytes) as usize])
+                .collect();
+            Ok(make(&parts))
         };
         let result = read().map_err(|e: wgpu::MapRangeError| context.refused("readback", e));
         self.buffer.unmap();

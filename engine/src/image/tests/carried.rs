@@ -106,7 +106,7 @@ fn everything_comes_through_all_sixteen_pairs_and_the_picture_turns_once() {
 fn sizes_are_those_of_the_enlarged_picture() {
     let double = Rgb32::new(42, 26, vec![0.5; 42 * 26 * 3]).unwrap();
     for format in FORMATS {
-        let back = round_trip(&photo(1).with_pixels(&double), format);
+        let back = round_trip(&photo(1).with_pixels(double.clone()), format);
         let read = Tags::parse(back.metadata().exif.as_ref().unwrap()).unwrap();
         assert_eq!(value(&read.exif, WIDTH), 42u32.to_ne_bytes());
         let xmp = String::from_utf8(back.metadata().xmp.clone().unwrap()).unwrap();

@@ -391,7 +391,7 @@ fn network_pixels_come_and_go() {
     let grey = sample(Colour::Grey, BitDepth::Sixteen, true);
     let rgb = grey.to_rgb();
     assert_eq!(rgb.samples()[3..6], [grey.samples()[1]; 3]);
-    let back = grey.with_pixels(&rgb);
+    let back = grey.with_pixels(rgb);
     assert_eq!(
         (back.colour(), back.depth(), back.alpha()),
         (Colour::Grey, BitDepth::Sixteen, grey.alpha())
@@ -411,7 +411,7 @@ fn network_pixels_come_and_go() {
 
     let flat = colour.with_alpha(Some(vec![0.25; 21 * 13])).unwrap();
     let double = Rgb32::new(42, 26, vec![0.5; 42 * 26 * 3]).unwrap();
-    let large = flat.with_pixels(&double);
+    let large = flat.with_pixels(double);
     assert!(
         large
             .alpha()
@@ -420,7 +420,7 @@ fn network_pixels_come_and_go() {
             .all(|a| (a - 0.25).abs() < 1e-6)
     );
     assert_eq!(large.alpha().unwrap().len(), 42 * 26);
-    let odd = flat.with_pixels(&Rgb32::new(10, 30, vec![0.5; 900]).unwrap());
+    let odd = flat.with_pixels(Rgb32::new(10, 30, vec![0.5; 900]).unwrap());
     assert_eq!(odd.alpha().unwrap(), [0.25; 300]);
     assert!(matches!(
         Rgb32::new(4, 4, vec![0.0; 47]),
