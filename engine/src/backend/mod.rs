@@ -16,7 +16,9 @@ use crate::graph::{Graph, TrainingGraph};
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
     /// No adapter fits the request.
-    #[error("no graphics device matches {wanted:?}; `serpent devices` lists what there is")]
+    #[error(
+        "no graphics device matches {wanted:?}; `serpent devices` and the settings of the window list what there is"
+    )]
     NoDevice {
         /// What was asked for.
         wanted: String,

@@ -6,6 +6,9 @@
 //! are left out one by one until what is left is as a sample of one value would be: its mean no
 //! larger than its median.
 
+use multiversion::multiversion;
+use rayon::prelude::*;
+
 use super::eigen::eigenvalues;
 
 /// Side of a patch.
@@ -13,6 +16,51 @@ const SIDE: usize = 5;
 
 /// Patches that are enough.
 const ENOUGH: usize = 40_000;
+
+/// Parts of a picture that are looked at side by side.
+const PARTS: usize = 64;
+
+/// What is summed over patches, each of `r` values.
+struct Sums {
+    count: f64,
+    /// Of each value.
+    sum: Vec<f64>,
+    /// Of each value with itself and those before it: the lower triangle of `[r, r]`.
+    products: Vec<f64>,
+}
+
+impl Sums {
+    fn new(r: usize) -> Self {
+        Self {
+            count: 0.0,
+            sum: vec![0.0; r],
+            products: vec![0.0; r * r],
+        }
+    }
+
+    fn add(&mut self, patch: &[f64]) {
+        self.count += 1.0;
+        add_products(&mut self.sum, &mut self.products, patch);
+    }
+
+    fn join(&mut self, other: &Self) {
+        self.count += other.count;
+        let add = |to: &mut [f64], from: &[f64]| to.iter_mut().zip(from).for_each(|(t, f)| *t += f);
+        add(&mut self.sum, &other.sum);
+        add(&mut self.products, &other.products);
+    }
+}
+
+/// Adds a patch to its sums: nine tenths of the time of an estimate.
+#[multiversion(targets("x86_64+avx512f", "x86_64+avx2+fma"))]
+fn add_products(sum: &mut [f64], products: &mut [f64], patch: &[f64]) {
+    let rows = products.chunks_exact_mut(patch.len());
+    for (i, ((row, sum), &a)) in rows.zip(sum).zip(patch).enumerate() {
+        *sum += a;
+        let pairs = row[..=i].iter_mut().zip(patch);
+        pairs.for_each(|(p, b)| *p += a * b);
+    }
+}
 
 /// Estimates σ of white Gaussian noise, in the samples' own unit, from an interleaved picture
 /// `[height, width, channels]`; 0 for pictures too small to tell.
@@ -26,29 +74,34 @@ pub fn white_noise(samples: &[f32], width: usize, height: usize, channels: usize
         return 0.0;
     }
     let step = ((across * down) / ENOUGH).isqrt().max(1);
-    let mut sum = vec![0f64; r];
-    let mut products = vec![0f64; r * r];
-    let mut count = 0.0;
-    let mut patch = vec![0f64; r];
-    // Sums of a block in 32 bits are fast, their sum in 64 exact enough.
-    for y in (0..down).step_by(step) {
-        for x in (0..across).step_by(step) {
-            for dy in 0..SIDE {
-                let at = ((y + dy) * width + x) * channels;
-                let row = &samples[at..at + SIDE * channels];
-                let into = &mut patch[dy * SIDE * channels..(dy + 1) * SIDE * channels];
-                into.iter_mut()
-                    .zip(row)
-                    .for_each(|(p, &v)| *p = f64::from(v));
+    let rows: Vec<usize> = (0..down).step_by(step).collect();
+    // Always the same parts, so that the sum is the same on any number of cores.
+    let parts: Vec<Sums> = rows
+        .par_chunks(rows.len().div_ceil(PARTS))
+        .map(|rows| {
+            let mut sums = Sums::new(r);
+            let mut patch = vec![0f64; r];
+            for y in rows {
+                for x in (0..across).step_by(step) {
+                    for (dy, into) in patch.chunks_exact_mut(SIDE * channels).enumerate() {
+                        let at = ((y + dy) * width + x) * channels;
+                        let row = &samples[at..at + SIDE * channels];
+                        let pairs = into.iter_mut().zip(row);
+                        pairs.for_each(|(p, &v)| *p = f64::from(v));
+                    }
+                    sums.add(&patch);
+                }
             }
-            count += 1.0;
-            for (i, &a) in patch.iter().enumerate() {
-                sum[i] += a;
-                let row = &mut products[i * r..i * r + i + 1];
-                row.iter_mut().zip(&patch).for_each(|(p, b)| *p += a * b);
-            }
-        }
-    }
+            sums
+        })
+        .collect();
+    let mut whole = Sums::new(r);
+    parts.iter().for_each(|part| whole.join(part));
+    let Sums {
+        count,
+        sum,
+        products,
+    } = whole;
     let mut covariance = vec![0f64; r * r];
     for i in 0..r {
         for j in 0..=i {
@@ -100,6 +153,7 @@ mod tests {
             }
         }
         assert_eq!(white_noise(&[0.3; 3], 1, 1, 3), 0.0);
-        assert_eq!(white_noise(&[0.3; 64 * 64], 64, 64, 1), 0.0);
+        // Sums of parts round.
+        assert!(white_noise(&[0.3; 64 * 64], 64, 64, 1) < 1e-9);
     }
 }

@@ -1,5 +1,7 @@
 //! A photograph in memory.
 
+use rayon::prelude::*;
+
 use super::resize::{self, Factor};
 use super::{ImageError, Rgb32};
 
@@ -184,7 +186,8 @@ impl Picture {
     /// Three channels in the picture's own colours, grey repeated in each.
     pub fn to_rgb(&self) -> Rgb32 {
         let samples = match self.colour {
-            Colour::Rgb => self.samples.clone(),
+            // On all cores: a large picture's copy is mostly the system making room for it.
+            Colour::Rgb => self.samples.par_iter().copied().collect(),
             Colour::Grey => self.samples.iter().flat_map(|&v| [v, v, v]).collect(),
         };
         Rgb32::from_parts(self.width, self.height, samples)

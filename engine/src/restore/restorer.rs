@@ -254,14 +254,10 @@ impl Restorer {
         monitor: &mut Monitor<'_>,
         notes: &mut Vec<String>,
     ) -> Result<(Vec<f32>, String), RestoreError> {
-        let with_noise = self
-            .checkpoint
-            .config
-            .noise_map
-            .then(|| with_noise_map(rgb, options.noise));
+        let told = || options.noise.unwrap_or_else(|| noise_in(rgb));
         let input = Input {
-            samples: with_noise.as_deref().unwrap_or(rgb.samples()),
-            channels: self.checkpoint.config.input_channels(),
+            samples: rgb.samples(),
+            noise: self.checkpoint.config.noise_map.then(told),
         };
         let size = (rgb.width(), rgb.height());
         let mut output = None;
@@ -413,29 +409,18 @@ fn fallback(error: RestoreError) -> Result<Fallback, RestoreError> {
 fn noise_of(picture: &Picture) -> f32 {
     let (width, height) = (picture.width(), picture.height());
     let colours = ColourTransform::there_and_back(picture);
-    let noise = match colours.is_srgb() {
-        true => white_noise(
-            picture.samples(),
-            width,
-            height,
-            picture.colour().channels(),
-        ),
-        false => white_noise(colours.seen(picture).samples(), width, height, 3),
-    };
-    noise.clamp(0.0, 1.0)
+    match colours.is_srgb() {
+        true => {
+            let channels = picture.colour().channels();
+            white_noise(picture.samples(), width, height, channels).clamp(0.0, 1.0)
+        }
+        false => noise_in(&colours.seen(picture)),
+    }
 }
 
-/// Adds the noise level as a fourth channel.
-fn with_noise_map(rgb: &Rgb32, noise: Option<f32>) -> Vec<f32> {
-    let samples = rgb.samples();
-    let noise =
-        noise.unwrap_or_else(|| white_noise(samples, rgb.width(), rgb.height(), 3).clamp(0.0, 1.0));
-    samples
-        .as_chunks::<3>()
-        .0
-        .iter()
-        .flat_map(|p| [p[0], p[1], p[2], noise])
-        .collect()
+/// σ of the noise of a picture in sRGB.
+fn noise_in(rgb: &Rgb32) -> f32 {
+    white_noise(rgb.samples(), rgb.width(), rgb.height(), 3).clamp(0.0, 1.0)
 }
 
 /// `original + strength·(restored − original)`; a larger restored picture is mixed with the

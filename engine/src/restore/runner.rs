@@ -19,10 +19,10 @@ pub type Monitor<'a> = dyn FnMut(usize, usize) -> ControlFlow<()> + 'a;
 
 /// A picture as the network sees it.
 pub(super) struct Input<'a> {
-    /// `[height, width, channels]`.
+    /// `[height, width, 3]`.
     pub samples: &'a [f32],
-    /// 3, or 4 with the noise level.
-    pub channels: usize,
+    /// σ, for networks that are told.
+    pub noise: Option<f32>,
 }
 
 /// Weights on a device, with what is prepared for the sizes used last.
@@ -67,13 +67,13 @@ impl Runner {
         let device = self.device.clone();
         let executable = self.prepare(config, plan.tile_size())?;
         let mut blender = Blender::new(plan, config.scale);
-        let mut inputs = (0..total).map(|i| plan.extract(input.samples, input.channels, i));
+        let mut inputs = (0..total).map(|i| plan.extract(input.samples, input.noise, i));
         let (mut finished, mut verdict) = (0, Ok(()));
         let mut take_in = |tile: &[f32], result: Vec<f32>| {
             let tile = Tile {
                 samples: tile,
                 width: plan.tile_size().1,
-                channels: input.channels,
+                channels: config.input_channels(),
             };
             check(&device, &tile, &result, config.scale)?;
             blender.add(&result);

@@ -13,6 +13,9 @@
 
 use rayon::prelude::*;
 
+/// Samples a pixel of a picture and of what a network gives.
+const CHANNELS: usize = 3;
+
 /// Overlap of neighbouring tiles in pixels where a model says nothing else.
 pub const OVERLAP: usize = 64;
 
@@ -148,28 +151,38 @@ impl TilePlan {
         self.len() == 0
     }
 
-    /// Copies tile `index` (row by row) out of an interleaved picture
-    /// `[height, width, channels]` into `[tile height, tile width, channels]`,
-    /// reflecting beyond the border.
-    pub fn extract(&self, samples: &[f32], channels: usize, index: usize) -> Vec<f32> {
+    /// Copies tile `index` (row by row) out of a picture `[height, width, 3]` into `[tile height,
+    /// tile width, 3]`, reflecting beyond the border. With a `noise` level that is a fourth channel.
+    pub fn extract(&self, samples: &[f32], noise: Option<f32>, index: usize) -> Vec<f32> {
         let (top, left) = self.start(index);
         let (tile_height, tile_width) = self.tile_size();
         let (width, height) = (self.columns.length, self.rows.length);
-        // What lies in the picture is copied in one piece.
+        // What lies in the picture is one piece of a row.
         let inside = tile_width.min(width - left);
         let beyond: Vec<usize> = (left + inside..left + tile_width)
             .map(|x| reflect(x, width))
             .collect();
+        let (pixels, _) = samples.as_chunks::<CHANNELS>();
+        let channels = CHANNELS + usize::from(noise.is_some());
         let mut out = vec![0.0; tile_height * tile_width * channels];
         let lines = out.par_chunks_exact_mut(tile_width * channels);
         lines.enumerate().for_each(|(y, line)| {
-            let row = reflect(top + y, height) * width;
-            let (there, reflected) = line.split_at_mut(inside * channels);
-            let at = (row + left) * channels;
-            there.copy_from_slice(&samples[at..at + there.len()]);
-            for (pixel, x) in reflected.chunks_exact_mut(channels).zip(&beyond) {
-                let at = (row + x) * channels;
-                pixel.copy_from_slice(&samples[at..at + channels]);
+            let row = &pixels[reflect(top + y, height) * width..][..width];
+            let there = &row[left..left + inside];
+            let reflected = beyond.iter().map(|&x| &row[x]);
+            match noise {
+                None => {
+                    let (line, _) = line.as_chunks_mut::<CHANNELS>();
+                    line[..inside].copy_from_slice(there);
+                    let rest = line[inside..].iter_mut().zip(reflected);
+                    rest.for_each(|(to, from)| *to = *from);
+                }
+                Some(noise) => {
+                    let (line, _) = line.as_chunks_mut::<{ CHANNELS + 1 }>();
+                    for (to, &[r, g, b]) in line.iter_mut().zip(there.iter().chain(reflected)) {
+                        *to = [r, g, b, noise];
+                    }
+                }
             }
         });
         out
@@ -206,9 +219,6 @@ pub struct Blender<'a> {
     result: Vec<f32>,
     next: usize,
 }
-
-/// Samples a pixel of what a network gives.
-const CHANNELS: usize = 3;
 
 impl<'a> Blender<'a> {
     /// Ready for the first tile; the network enlarges `scale` times.
@@ -374,7 +384,7 @@ mod tests {
             let samples = picture(width, height, 3);
             let mut blender = Blender::new(&plan, scale);
             for i in 0..plan.len() {
-                let tile = plan.extract(&samples, 3, i);
+                let tile = plan.extract(&samples, None, i);
                 blender.add(&enlarge(&tile, plan.tile_size(), scale));
             }
             prop_assert_eq!(blender.finish(), enlarge(&samples, (height, width), scale));
