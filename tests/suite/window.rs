@@ -299,6 +299,29 @@ fn window_stops_at_once_when_cancelled_and_leaves_no_file() {
 }
 
 #[test]
+fn window_says_why_an_open_picture_was_not_restored_and_can_be_asked_again() {
+    let folder = folder();
+    let device = DeviceChoice::Named("no such card".to_owned());
+    let setup = Setup {
+        device: Some(device),
+        ..setup(folder.path())
+    };
+    let answers = Answers {
+        pictures: vec![folder.path().join("photo.png")],
+        ..Answers::default()
+    };
+    let mut harness = window_with(setup, answers);
+    click(&mut harness, "Choose photos…");
+    click(&mut harness, "Restore");
+    assert!(shows(
+        &harness,
+        "photo.png: no graphics device matches \"no such card\""
+    ));
+    assert!(harness.state().restored().is_none());
+    assert!(harness.state().can(Command::Restore));
+}
+
+#[test]
 fn window_changes_the_strength_without_restoring_again() {
     let folder = folder();
     let mut harness = window(folder.path(), &["photo.png"], "half.png");

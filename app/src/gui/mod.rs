@@ -44,7 +44,10 @@ mod window;
 mod words;
 mod worker;
 
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context as _, anyhow};
@@ -113,7 +116,10 @@ pub fn run(setup: Setup, observe: Observe) -> anyhow::Result<()> {
         ),
         None => None,
     };
+    let made = Arc::new(AtomicBool::new(false));
+    let makes = made.clone();
     let make = move |cc: &eframe::CreationContext<'_>| -> Box<dyn eframe::App> {
+        makes.store(true, Ordering::Relaxed);
         let window = Window::new(cc, setup, Box::new(Native));
         match (observe.screenshot, observe.part) {
             (Some(path), _) => Box::new(screenshot::Screenshot::new(window, path, observe.scene)),
@@ -121,7 +127,17 @@ pub fn run(setup: Setup, observe: Observe) -> anyhow::Result<()> {
             (None, None) => Box::new(window),
         }
     };
-    eframe::run_native("serpent", options, Box::new(move |cc| Ok(make(cc)))).map_err(|e| {
-        anyhow!("no window could be opened: {e}; `serpent restore --help` works without one")
-    })
+    let opened = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        eframe::run_native("serpent", options, Box::new(move |cc| Ok(make(cc))))
+    }));
+    match opened {
+        Ok(ended) => ended.map_err(|e| {
+            anyhow!("no window could be opened: {e}; `serpent restore --help` works without one")
+        }),
+        // Seen where there is an EGL library without any driver for it.
+        Err(_) if !made.load(Ordering::Relaxed) => Err(anyhow!(
+            "no window could be opened: a graphics library failed; with WGPU_BACKEND=vulkan in the environment OpenGL is left out, and `serpent restore --help` works without a window"
+        )),
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
 }

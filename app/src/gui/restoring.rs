@@ -173,9 +173,7 @@ impl Window {
                 notes,
             } => self.done(&order, picture, seconds, &device, notes),
             Told::Failed { order, message } => {
-                if order.region.is_some() || !self.queue_failed(&order, &message) {
-                    self.notices.problem(message);
-                }
+                self.failed(&order, message);
                 self.all_done();
             }
             Told::Cancelled { order } => {
@@ -303,13 +301,27 @@ impl Window {
         }
     }
 
-    /// Marks the entry; false when it is gone.
-    fn queue_failed(&mut self, order: &Order, message: &str) -> bool {
-        let Some(entry) = self.queue.get_mut(order.entry) else {
-            return false;
-        };
-        entry.state = State::Failed(message.to_owned());
-        true
+    /// A picture that was opened is not to blame: it can be restored again, on another device say.
+    /// A file that nothing was seen of is marked.
+    fn failed(&mut self, order: &Order, message: String) {
+        let entry = self.queue.get_mut(order.entry);
+        match entry {
+            Some(entry) if entry.original.is_none() && order.region.is_none() => {
+                entry.state = State::Failed(message);
+            }
+            Some(entry) => {
+                let named = message.contains(&entry.name);
+                let text = match named {
+                    true => message,
+                    false => format!("{}: {message}", entry.name),
+                };
+                self.notices.problem(text);
+                if order.region.is_none() {
+                    self.settle_state(order.entry);
+                }
+            }
+            None => self.notices.problem(message),
+        }
     }
 
     /// The state of an entry that nothing is done with any more.
