@@ -15,6 +15,8 @@ fn restore(model: Checkpoint, picture: &Picture, tile: usize) -> Picture {
     let mut restorer = Restorer::new(Arc::new(Device::cpu()), Arc::new(model)).unwrap();
     let options = Options {
         tile,
+        // The network is what tiles may harm.
+        keep_flat: false,
         ..Options::default()
     };
     let restored = restorer.restore(picture, &options, &mut |_, _| ControlFlow::Continue(()));

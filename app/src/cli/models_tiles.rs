@@ -94,6 +94,8 @@ fn restored(restorer: &mut Restorer, picture: &Picture, tile: usize) -> anyhow::
     let options = Options {
         tile,
         memory: u64::MAX,
+        // The network is what tiles may harm.
+        keep_flat: false,
         ..Options::default()
     };
     let mut tiles = 0;

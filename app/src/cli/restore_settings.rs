@@ -152,6 +152,7 @@ impl RestoreArgs {
             strength: self.strength.unwrap_or(usual.strength),
             noise: self.noise.map(|n| n / 255.0),
             ensemble: self.ensemble.unwrap_or(usual.ensemble),
+            keep_flat: usual.keep_flat,
             memory: self.memory.map_or(usual.memory, |mib| mib << 20),
             limits: Limits {
                 max_pixels: self

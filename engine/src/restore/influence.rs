@@ -57,6 +57,8 @@ pub fn influence(
     let options = Options {
         // Told, or the change would reach everything by way of the estimate.
         noise: Some(super::estimate_noise(rgb.samples(), width, height, 3).clamp(0.0, 1.0)),
+        // The network's own reach is asked for, also in what is flat.
+        keep_flat: false,
         ..Options::default()
     };
     let mut restore = |rgb: &Rgb32| -> Result<Rgb32, RestoreError> {

@@ -10,6 +10,7 @@ mod engine;
 mod ensemble;
 mod error;
 mod estimate;
+mod flat;
 mod influence;
 mod memory;
 mod models;

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::RestoreError;
 use super::device::Device;
 use super::ensemble::{TURNS, turned, turned_back};
+use super::flat::{self, Reach};
 use super::region::Region;
 use super::runner::{Input, Monitor, Runner};
 use super::tiles::{Needs, OVERLAP, TilePlan};
@@ -41,12 +42,16 @@ pub struct Options {
     /// Restore all eight turns of the picture and take the mean: a little better, eight times the
     /// time.
     pub ensemble: bool,
+    /// Leave exactly flat areas (no other colour within 16 pixels; with models that undo JPEG, 96)
+    /// as they were, which networks miss by up to three steps of 8 bits. Without it one sees, and
+    /// measures, the network itself.
+    pub keep_flat: bool,
     /// What a file may ask for; nothing is reserved for one that asks for more.
     pub limits: Limits,
 }
 
 impl Default for Options {
-    /// Whole if it fits [`MEMORY_BUDGET`], full strength, noise estimated.
+    /// Whole if it fits [`MEMORY_BUDGET`], full strength, noise estimated, flat areas kept.
     fn default() -> Self {
         Self {
             tile: 0,
@@ -54,6 +59,7 @@ impl Default for Options {
             noise: None,
             memory: MEMORY_BUDGET,
             ensemble: false,
+            keep_flat: true,
             limits: Limits::default(),
         }
     }
@@ -143,7 +149,8 @@ impl Restorer {
     ///
     /// Grey stays grey, alpha, depth and metadata are kept. The network sees sRGB; the result is
     /// in the picture's own colours again, and so are those that sRGB does not hold. Wholly
-    /// transparent pixels get colours from what is seen beside them.
+    /// transparent pixels get colours from what is seen beside them. What is exactly flat stays as
+    /// it is, unless [`Options::keep_flat`] says otherwise.
     ///
     /// # Errors
     /// [`RestoreError`]; failures of a graphics device only when the processor fails too.
@@ -166,11 +173,15 @@ impl Restorer {
         if let Some(problem) = colours.problem() {
             notes.push(format!("{problem}; its samples are restored as if sRGB"));
         }
-        let (output, device) = match options.ensemble {
+        let (mut output, device) = match options.ensemble {
             true => self.ensemble(&rgb, options, monitor, &mut notes)?,
             false => self.network(&rgb, options, monitor, &mut notes)?,
         };
         let scale = self.checkpoint.config.scale;
+        if options.keep_flat {
+            let reach = Reach::of(self.checkpoint.task);
+            flat::keep(&mut output, &rgb, scale, reach);
+        }
         let (width, height) = (rgb.width() * scale, rgb.height() * scale);
         drop(rgb);
         let mut restored = colours.put_back(picture, Rgb32::new(width, height, output)?);
@@ -203,7 +214,13 @@ impl Restorer {
         let config = &self.checkpoint.config;
         let scale = config.scale;
         let region = region.within(width, height)?;
-        let cut = region.with_context(width, height, self.needs);
+        // What is kept of flat areas is decided by what lies around, too.
+        let reach = Reach::of(self.checkpoint.task);
+        let around = Needs {
+            overlap: self.needs.overlap.max(reach.far()),
+            ..self.needs
+        };
+        let cut = region.with_context(width, height, around);
         let mut options = options.clone();
         if config.noise_map && options.noise.is_none() {
             // The whole picture's, so that the part is told what the whole would be.

@@ -346,13 +346,16 @@ fn kind_alpha_depth_and_metadata_are_kept() {
         .unwrap()
         .with_depth(BitDepth::Sixteen)
         .with_metadata(metadata.clone());
+    // It is flat, and would stay as it is.
+    let options = Options {
+        keep_flat: false,
+        ..Options::default()
+    };
     for scale in [1, 2] {
         let model = checkpoint(|c| c.scale = scale);
         let mut restorer = Restorer::new(device.clone(), model).unwrap();
-        let done = restorer
-            .restore(&grey, &Options::default(), &mut go_on)
-            .unwrap()
-            .picture;
+        let done = restorer.restore(&grey, &options, &mut go_on);
+        let done = done.unwrap().picture;
         assert_eq!((done.width(), done.height()), (5 * scale, 7 * scale));
         assert_eq!(done.colour(), Colour::Grey);
         assert_eq!(done.depth(), BitDepth::Sixteen);

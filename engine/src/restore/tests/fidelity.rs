@@ -10,8 +10,12 @@ fn keeper(behaviour: Behaviour, scale: usize) -> Restorer {
     Restorer::new(Arc::new(device), checkpoint(|c| c.scale = scale)).unwrap()
 }
 
+/// What the network gives, also where the picture is flat.
 fn restored(behaviour: Behaviour, scale: usize, picture: &Picture) -> Picture {
-    let options = Options::default();
+    let options = Options {
+        keep_flat: false,
+        ..Options::default()
+    };
     let done = keeper(behaviour, scale).restore(picture, &options, &mut go_on);
     let done = done.unwrap();
     assert!(done.notes.is_empty(), "{:?}", done.notes);
@@ -249,4 +253,108 @@ fn light_brighter_than_white_survives() {
     let expected = ((0.461_356f32 + 0.1 + 0.055) / 1.055).powf(2.4);
     assert!((brighter.samples()[1] - expected).abs() < 1e-3);
     assert!((brighter.samples()[4] - 300.0).abs() < 1e-2);
+}
+
+/// Detail on the left, one colour on the right: the network, which makes all of it brighter, has its
+/// way with the left alone.
+#[test]
+fn flat_areas_stay_as_they_are_in_every_kind_of_picture() {
+    let (width, height, detail) = (80, 50, 20);
+    let of = |colour: Colour| {
+        let pixels = (0..width * height).flat_map(|i| {
+            let (x, y) = (i % width, i / width);
+            let more = if x < detail {
+                0.1 * ((x + y) % 3) as f32
+            } else {
+                0.0
+            };
+            [0.25, 0.5, 0.125].map(|v| v + more)
+        });
+        let step = if colour == Colour::Grey { 3 } else { 1 };
+        let samples = pixels.step_by(step).collect();
+        Picture::new(width, height, colour, samples).unwrap()
+    };
+    let alpha = (0..width * height)
+        .map(|i| 0.5 + 0.5 * (i % 2) as f32)
+        .collect();
+    let pictures = [
+        of(Colour::Rgb),
+        of(Colour::Grey),
+        of(Colour::Rgb).with_alpha(Some(alpha)).unwrap(),
+        tagged(of(Colour::Rgb), &ColorProfile::new_display_p3()),
+        tagged(of(Colour::Rgb), &linear_pro_photo()),
+        tagged(of(Colour::Grey), &ColorProfile::new_gray_with_gamma(1.0)),
+        of(Colour::Rgb)
+            .with_depth(BitDepth::Float)
+            .with_light(Light::Linear),
+    ];
+    for (scale, strength, ensemble, tile) in [
+        (1, 1.0, false, 0),
+        (1, 1.0, true, 0),
+        (1, 0.5, false, 32),
+        (2, 1.0, false, 0),
+        (2, 0.5, true, 32),
+    ] {
+        let mut restorer = keeper(Behaviour::Brighten, scale);
+        let options = Options {
+            strength,
+            ensemble,
+            tile,
+            ..Options::default()
+        };
+        for (i, picture) in pictures.iter().enumerate() {
+            let done = restorer.restore(picture, &options, &mut go_on).unwrap();
+            let n = picture.colour().channels();
+            let last = picture.samples().chunks(n).next_back().unwrap();
+            for (at, pixel) in done.picture.samples().chunks(n).enumerate() {
+                let x = at % (width * scale) / scale;
+                let was = &picture.samples()[at / (width * scale) / scale * width * n..][x * n..];
+                for ((v, was), flat) in pixel.iter().zip(was).zip(last) {
+                    let told = format!("picture {i}, scale {scale}, {strength}: {v} at {x}");
+                    match x {
+                        // Enlarged alike by the fake, but mixed with what is bicubic.
+                        ..18 if strength == 1.0 => assert!(v - was > 0.02, "{told}"),
+                        // Beside what is uneven lie 24 pixels that are not wholly kept.
+                        45.. => assert!((v - flat).abs() < 1.0 / 65535.0, "{told}"),
+                        _ => (),
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_region_keeps_of_flat_areas_what_the_whole_picture_keeps() {
+    let (width, height) = (200, 150);
+    let dots = |i: usize| i == 40 * width + 70 || i == 100 * width + 120;
+    let sample = |i: usize| match dots(i / 3) {
+        true => 0.9,
+        false => [0.3, 0.4, 0.5][i % 3],
+    };
+    let samples = (0..3 * width * height).map(sample);
+    let picture = Picture::new(width, height, Colour::Rgb, samples.collect()).unwrap();
+    let mut restorer = keeper(Behaviour::Brighten, 1);
+    let options = Options::default();
+    let whole = restorer.restore(&picture, &options, &mut go_on).unwrap();
+    assert_eq!(whole.picture.samples()[0], 0.3);
+    assert!(brightened(
+        &picture,
+        &restored(Behaviour::Brighten, 1, &picture)
+    ));
+    // Tiles that share less than what decides about a pixel.
+    restorer.set_overlap(0);
+    for x in (0..180).step_by(9) {
+        for y in [0, 30, 59, 76, 130] {
+            let (width, height) = (20, 20);
+            let region = Region {
+                x,
+                y,
+                width,
+                height,
+            };
+            let part = restorer.restore_region(&picture, &region, &options, &mut go_on);
+            assert_eq!(part.unwrap().picture, region.cut(&whole.picture).unwrap());
+        }
+    }
 }

@@ -190,6 +190,7 @@ impl<'a> Round<'a> {
                 noise: rng.random_bool(0.3).then(|| rng.random_range(0.0..0.3)),
                 memory: [1 << 30, 8 << 20][usize::from(rng.random_bool(0.3))],
                 ensemble: rng.random_bool(0.08),
+                keep_flat: true,
                 limits: Limits { max_pixels: limit },
             },
             save: SaveOptions {
