@@ -1,4 +1,4 @@
-//! The model that ships, in tiles and on flat pictures: no seams, no shift of tone.
+//! The models that ship, in tiles: no seams, no shift of tone.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -24,16 +24,26 @@ fn shipped() -> Restorer {
     Restorer::new(Arc::new(Device::cpu()), Arc::new(model)).unwrap()
 }
 
-fn restore(restorer: &mut Restorer, picture: &Picture, tile: usize) -> Picture {
+/// What the network gives in tiles of at most `tile`, and how many those are.
+fn in_tiles(restorer: &mut Restorer, picture: &Picture, tile: usize) -> (Picture, usize) {
     let options = Options {
         tile,
+        memory: u64::MAX,
+        // The network is what tiles may harm.
+        keep_flat: false,
         ..Options::default()
     };
-    let mut go_on = |_, _| ControlFlow::Continue(());
-    restorer
-        .restore(picture, &options, &mut go_on)
-        .unwrap()
-        .picture
+    let mut tiles = 0;
+    let mut count = |_, total| {
+        tiles = total;
+        ControlFlow::Continue(())
+    };
+    let done = restorer.restore(picture, &options, &mut count).unwrap();
+    (done.picture, tiles)
+}
+
+fn restore(restorer: &mut Restorer, picture: &Picture, tile: usize) -> Picture {
+    in_tiles(restorer, picture, tile).0
 }
 
 fn rgb(width: usize, height: usize, sample: impl Fn(usize, usize, usize) -> f32) -> Picture {
@@ -97,8 +107,9 @@ fn tiles_of_the_shipped_model_stay_by_the_whole_on_gradients_flats_and_photograp
 
 #[test]
 fn tiles_of_every_model_are_as_close_as_the_table_says() {
-    // As `serpent models --card` measures: two tiles beside each other.
-    let (width, height, tile) = (560, 96, 512);
+    // As `serpent models --card` measures, two tiles beside each other; of a gradient and a flat
+    // colour the one that the table has as worse.
+    let (width, tile) = (560, 512);
     let library = ModelLibrary::new(vec![source("models")]);
     for (name, known) in &Shipped::built_in().models {
         let (_, model) = library.load(Some(name)).unwrap();
@@ -106,22 +117,28 @@ fn tiles_of_every_model_are_as_close_as_the_table_says() {
         let error = known.error().unwrap();
         let widest = known.tiles.last().unwrap().overlap == known.overlap;
         assert!(error.within_bounds() || widest, "{name}");
+        // Half of that suffices where the result is largest, and with it the work.
+        let height = if model.config.scale > 2 { 48 } else { 96 };
         let mut restorer = Restorer::new(Arc::new(Device::cpu()), Arc::new(model)).unwrap();
-        let ramp = rgb(width, height, |x, y, c| {
-            let (x, y) = (x as f32 / 560.0, y as f32 / 96.0);
-            0.1 + 0.8 * [x, y, 1.0 - x][c]
-        });
-        let flat = rgb(width, height, |_, _, c| [0.25, 0.5, 0.7][c]);
-        for (what, picture, table) in [
-            ("gradient", ramp, error.gradient),
-            ("flat", flat, error.flat),
-        ] {
-            let whole = restore(&mut restorer, &picture, width);
-            let tiled = restore(&mut restorer, &picture, tile);
-            let off = 255.0 * f64::from(worst(&whole, &tiled));
-            println!("{name}, {what}: at most {off:.2} of 255 from the whole, table {table}");
-            assert!(off <= table + 0.05, "{name}, {what}: {off}, table {table}");
-        }
+        let (what, picture, table) = match error.gradient > error.flat {
+            true => {
+                let ramp = rgb(width, height, |x, y, c| {
+                    let (x, y) = (x as f32 / width as f32, y as f32 / height as f32);
+                    0.1 + 0.8 * [x, y, 1.0 - x][c]
+                });
+                ("gradient", ramp, error.gradient)
+            }
+            false => {
+                let flat = rgb(width, height, |_, _, c| [0.25, 0.5, 0.7][c]);
+                ("flat", flat, error.flat)
+            }
+        };
+        let (whole, one) = in_tiles(&mut restorer, &picture, width);
+        let (tiled, two) = in_tiles(&mut restorer, &picture, tile);
+        assert_eq!((one, two), (1, 2), "{name}");
+        let off = 255.0 * f64::from(worst(&whole, &tiled));
+        println!("{name}, {what}: at most {off:.2} of 255 from the whole, table {table}");
+        assert!(off <= table + 0.05, "{name}, {what}: {off}, table {table}");
     }
 }
 
@@ -166,26 +183,4 @@ fn a_pixel_reaches_no_further_than_tiles_overlap() {
     );
     assert!(found.reach() > 4, "the model looks around: {found:?}");
     assert!(found.reach() <= 64, "{found:?}");
-}
-
-#[test]
-fn flat_stays_flat_and_no_tone_shifts_with_the_shipped_model() {
-    let mut restorer = shipped();
-    let mut most = (0f32, 0f32);
-    for level in [0, 1, 13, 64, 128, 200, 242, 254, 255u8] {
-        let level = f32::from(level) / 255.0;
-        let flat = rgb(72, 56, |_, _, _| level);
-        let done = restore(&mut restorer, &flat, 0);
-        let off = worst(&done, &flat);
-        println!("grey {:3.0}: {:.3} of 255", 255.0 * level, 255.0 * off);
-        most = if off > most.0 { (off, level) } else { most };
-    }
-    // White is the farthest off.
-    assert!(most.0 < LEVEL, "{most:?}");
-    for name in ["assets/otters.png", "assets/otters-noisy.png"] {
-        let picture = photo(name, 256, 240);
-        let shift = mean(&restore(&mut restorer, &picture, 0)) - mean(&picture);
-        println!("{name}: the mean shifts by {:.4} of 255", 255.0 * shift);
-        assert!(shift.abs() < 0.25 * f64::from(LEVEL), "{name}: {shift}");
-    }
 }
