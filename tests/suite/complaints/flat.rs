@@ -23,7 +23,7 @@ const NETWORK_BOUND: f32 = 1.0;
 const SHORT_OF_IT: [(&str, f32); 5] = [
     ("deblur", 2.0),
     ("deblur-lens", 1.4),
-    ("denoise-tiny", 3.3),
+    ("denoise-tiny", 2.0),
     ("jpeg", 1.8),
     ("photo", 2.8),
 ];
