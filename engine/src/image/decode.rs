@@ -2,6 +2,8 @@
 
 #[cfg(feature = "avif")]
 use super::avif::AvifDecoder;
+#[cfg(feature = "raw")]
+use super::camera_raw::RawDecoder;
 use super::cmyk::{self, InkDecoder};
 use super::containers::light::divide_by_opacity;
 use super::containers::tiff::{Peek, Unusual, UnusualDecoder, peek};
@@ -128,7 +130,7 @@ impl Picture {
             let (width, height) = decoder.dimensions();
             let orientation = match format {
                 Format::Jxl => Orientation::NoTransforms,
-                // AVIF's decoder looks at the container, not at EXIF.
+                // AVIF's and raw files' decoders look at the container, not at EXIF.
                 _ => decoder.orientation().unwrap_or(Orientation::NoTransforms),
             };
             let (width, height) = if turns(orientation) {
@@ -188,11 +190,21 @@ fn sniff(path: &Path) -> Result<(File, Format), ImageError> {
         what: format!("a picture in {what} format"),
         remedy: "save it as PNG, TIFF or JPEG first".into(),
     };
+    let raw = |file| {
+        match Format::Raw.can_read() {
+        true => Ok((file, Format::Raw)),
+        false => Err(ImageError::Unsupported {
+            path: path.to_owned(),
+            what: "a camera's raw file".into(),
+            remedy: "save it as TIFF in the camera's program first, or build this one with `--features raw`".into(),
+        }),
+    }
+    };
     match in_boxes(&head) {
         Some(Family::Avif) if Format::Avif.can_read() => return Ok((file, Format::Avif)),
         Some(Family::Avif) => return Err(unsupported("AVIF")),
         Some(Family::Heif) => return Err(unsupported("HEIF")),
-        Some(Family::Raw) => return Err(unsupported("camera raw")),
+        Some(Family::Raw) => return raw(file),
         Some(Family::Film) => {
             return Err(ImageError::NotAnImage {
                 path: path.to_owned(),
@@ -200,6 +212,10 @@ fn sniff(path: &Path) -> Result<(File, Format), ImageError> {
             });
         }
         None => {}
+    }
+    if RAW_HEADS.iter().any(|magic| head.starts_with(magic)) || head.get(6..14) == Some(b"HEAPCCDR")
+    {
+        return raw(file);
     }
     if head.starts_with(b"8BPS") {
         return Err(unsupported("Photoshop"));
@@ -225,7 +241,7 @@ fn sniff(path: &Path) -> Result<(File, Format), ImageError> {
     };
     if format == Format::Tiff && is_raw_name(path) {
         // It would open, but as the small preview inside.
-        return Err(unsupported("camera raw"));
+        return raw(file);
     }
     Ok((file, format))
 }
@@ -270,14 +286,25 @@ fn in_boxes(head: &[u8]) -> Option<Family> {
     })
 }
 
+/// How the raw files begin that are no TIFF: of Fujifilm, Olympus, Panasonic and Minolta. Canon's
+/// old ones say so later.
+const RAW_HEADS: [&[u8]; 6] = [
+    b"FUJIFILMCCD-RAW",
+    b"IIRO",
+    b"IIRS",
+    b"MMOR",
+    b"IIU\0",
+    b"\0MRM",
+];
+
 /// Raw files of many cameras are TIFF inside.
 fn is_raw_name(path: &Path) -> bool {
-    const RAW: [&str; 10] = [
-        "dng", "nef", "nrw", "cr2", "arw", "sr2", "pef", "srw", "3fr", "iiq",
-    ];
-    path.extension()
-        .and_then(|e| e.to_str())
-        .is_some_and(|e| RAW.iter().any(|r| r.eq_ignore_ascii_case(e)))
+    path.extension().and_then(|e| e.to_str()).is_some_and(|e| {
+        Format::Raw
+            .extensions()
+            .iter()
+            .any(|r| r.eq_ignore_ascii_case(e))
+    })
 }
 
 /// What only TIFF's own reader says.
@@ -316,6 +343,11 @@ fn decoder<'a, R: BufRead + Seek + 'a>(
     #[cfg(feature = "avif")]
     if format == Format::Avif {
         let decoder = AvifDecoder::new(reader, limits.max_pixels).map_err(in_words)?;
+        return Ok(Box::new(decoder));
+    }
+    #[cfg(feature = "raw")]
+    if format == Format::Raw {
+        let decoder = RawDecoder::new(reader, limits.max_pixels).map_err(in_words)?;
         return Ok(Box::new(decoder));
     }
     let Some(library) = format.to_library() else {
@@ -381,7 +413,7 @@ fn decode<'a, R: BufRead + Seek + 'a>(
             .filter(|p| !p.is_empty()),
     };
     let turned = exif::take_orientation(&mut metadata);
-    if (turned.is_some() || format == Format::Avif)
+    if (turned.is_some() || matches!(format, Format::Avif | Format::Raw))
         && let Some(packet) = &mut metadata.xmp
     {
         *packet = xmp::upright(packet);
@@ -390,7 +422,7 @@ fn decode<'a, R: BufRead + Seek + 'a>(
         // The codestream says how it lies, and its decoder has turned it.
         Format::Jxl => Orientation::NoTransforms,
         // The container says how it lies.
-        Format::Avif => decoder.orientation().unwrap_or(Orientation::NoTransforms),
+        Format::Avif | Format::Raw => decoder.orientation().unwrap_or(Orientation::NoTransforms),
         _ => turned
             .or_else(|| decoder.orientation().ok())
             .unwrap_or(Orientation::NoTransforms),

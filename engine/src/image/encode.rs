@@ -122,7 +122,7 @@ impl Picture {
             Format::Tiff => containers::tiff::write(&pixels, &tags, writer),
             Format::Exr => containers::light::exr(&pixels, writer),
             Format::Hdr => containers::light::hdr(&pixels, writer),
-            Format::Bmp | Format::Gif | Format::Jxl | Format::Avif => {
+            Format::Bmp | Format::Gif | Format::Jxl | Format::Avif | Format::Raw => {
                 containers::bmp(&pixels, &mut writer)
             }
         }

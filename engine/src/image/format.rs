@@ -26,11 +26,13 @@ pub enum Format {
     Jxl,
     /// AVIF: read only, first frame; not read at all without the feature `avif`.
     Avif,
+    /// A camera's raw file: read only, developed; not read at all without the feature `raw`.
+    Raw,
 }
 
 impl Format {
     /// All formats, the best keepers of a photograph first.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Png,
         Self::Tiff,
         Self::Jpeg,
@@ -41,6 +43,7 @@ impl Format {
         Self::Hdr,
         Self::Jxl,
         Self::Avif,
+        Self::Raw,
     ];
 
     /// The formats that pictures can be saved in, the best keepers of a photograph first.
@@ -87,6 +90,11 @@ impl Format {
             Self::Hdr => &["hdr", "pic"],
             Self::Jxl => &["jxl"],
             Self::Avif => &["avif"],
+            Self::Raw => &[
+                "dng", "nef", "nrw", "cr2", "cr3", "crw", "arw", "srf", "sr2", "pef", "srw", "raf",
+                "orf", "rw2", "rwl", "mrw", "3fr", "fff", "iiq", "erf", "mef", "mos", "dcr", "kdc",
+                "gpr",
+            ],
         }
     }
 
@@ -115,12 +123,17 @@ impl Format {
             Self::Hdr => "Radiance HDR",
             Self::Jxl => "JPEG XL",
             Self::Avif => "AVIF",
+            Self::Raw => "camera raw",
         }
     }
 
     /// Whether this build opens pictures in this format.
     pub fn can_read(self) -> bool {
-        self != Self::Avif || cfg!(feature = "avif")
+        match self {
+            Self::Avif => cfg!(feature = "avif"),
+            Self::Raw => cfg!(feature = "raw"),
+            _ => true,
+        }
     }
 
     /// Whether pictures can be saved in this format.
@@ -135,9 +148,13 @@ impl Format {
             Self::Exr | Self::Hdr => BitDepth::Float,
             Self::Png if depth == BitDepth::Float => BitDepth::Sixteen,
             Self::Png => depth,
-            Self::Jpeg | Self::WebP | Self::Bmp | Self::Gif | Self::Jxl | Self::Avif => {
-                BitDepth::Eight
-            }
+            Self::Jpeg
+            | Self::WebP
+            | Self::Bmp
+            | Self::Gif
+            | Self::Jxl
+            | Self::Avif
+            | Self::Raw => BitDepth::Eight,
         }
     }
 
@@ -169,7 +186,9 @@ impl Format {
             Self::Png | Self::Tiff => true,
             Self::WebP => profile.get(16..20) != Some(b"GRAY"),
             Self::Jpeg => profile.len() <= JPEG_PROFILE,
-            Self::Bmp | Self::Gif | Self::Exr | Self::Hdr | Self::Jxl | Self::Avif => false,
+            Self::Bmp | Self::Gif | Self::Exr | Self::Hdr | Self::Jxl | Self::Avif | Self::Raw => {
+                false
+            }
         }
     }
 
@@ -200,7 +219,7 @@ impl Format {
             Self::Gif => Lib::Gif,
             Self::Exr => Lib::OpenExr,
             Self::Hdr => Lib::Hdr,
-            Self::Jxl | Self::Avif => return None,
+            Self::Jxl | Self::Avif | Self::Raw => return None,
         })
     }
 }

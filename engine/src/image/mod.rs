@@ -8,6 +8,8 @@
 mod alpha;
 #[cfg(feature = "avif")]
 mod avif;
+#[cfg(feature = "raw")]
+mod camera_raw;
 mod cmyk;
 mod colours;
 mod containers;

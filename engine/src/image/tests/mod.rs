@@ -11,6 +11,8 @@ mod avif;
 mod carried;
 mod colours;
 mod formats;
+#[cfg(feature = "raw")]
+mod raw;
 mod refused;
 
 /// A picture without symmetry whose samples are whole numbers of the depth.

@@ -39,12 +39,26 @@ fn bad_files_are_refused_with_their_reason() {
     assert!(matches!(refused(dir), ImageError::Io { .. }));
     let heif = write(dir, "a.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic");
     assert!(refused(&heif).to_string().contains("HEIF format"));
-    let canon = write(dir, "a.cr3", b"\0\0\0\x18ftypcrx \0\0\0\x01crx isom");
-    assert!(refused(&canon).to_string().contains("camera raw format"));
+    for (name, head) in [
+        ("a.cr3", &b"\0\0\0\x18ftypcrx \0\0\0\x01crx isom"[..]),
+        ("a.raf", b"FUJIFILMCCD-RAW 0201"),
+        ("a.crw", b"II\x1A\0\0\0HEAPCCDR"),
+        ("a.DNG", b"II\x2A\0\x08\0\0\0\0\0\0\0\0\0\0\0"),
+    ] {
+        let error = refused(&write(dir, name, head));
+        match Format::Raw.can_read() {
+            true => assert!(
+                matches!(
+                    error,
+                    ImageError::Decode { .. } | ImageError::Unsupported { .. }
+                ),
+                "{error}"
+            ),
+            false => assert!(error.to_string().contains("--features raw"), "{error}"),
+        }
+    }
     let film = write(dir, "a.jpg", b"\0\0\0\x18ftypisom\0\0\0\0mp42avc1");
     assert!(refused(&film).to_string().contains("looks like a film"));
-    let raw = write(dir, "a.DNG", b"II\x2A\0\x08\0\0\0\0\0\0\0\0\0\0\0");
-    assert!(matches!(refused(&raw), ImageError::Unsupported { .. }));
     let mut damaged = sample(Colour::Rgb, BitDepth::Eight, false)
         .to_encoded(Format::Png, 90)
         .unwrap();
