@@ -4,6 +4,8 @@
 //! Nothing is done to please: no tone curve, no sharpening, no denoising. That is what the networks
 //! are for.
 
+mod tags;
+
 use std::io::{self, Cursor, Read};
 use std::sync::Arc;
 
@@ -39,17 +41,24 @@ impl RawDecoder {
     pub fn new(mut reader: impl Read, most_pixels: u64) -> ImageResult<Self> {
         let mut bytes = Vec::new();
         reader.read_to_end(&mut bytes)?;
+        if !tags::fit(&bytes) {
+            return Err(damaged("a tag is longer than the file".into()));
+        }
         let source = RawSource::new_from_shared_vec(Arc::new(bytes));
         let decoder = rawler::get_decoder(&source).map_err(refused)?;
         // Some readers take the pixels in at once, so that they are not asked before this.
-        let announced = announced(decoder.as_ref());
-        if let Some(size) = announced.filter(|s| s.w as u64 * s.h as u64 > most_pixels) {
-            return Ok(Self {
-                source,
-                decoder,
-                told: None,
-                size,
-            });
+        if let Some((size, samples)) = announced(decoder.as_ref()) {
+            if size.w as u64 * size.h as u64 > most_pixels {
+                return Ok(Self {
+                    source,
+                    decoder,
+                    told: None,
+                    size,
+                });
+            }
+            if samples > 4 {
+                return Err(unsupported(format!("{samples} samples a pixel")));
+            }
         }
         let told = decoder.raw_image(&source, &RawDecodeParams::default(), true);
         let told = told.map_err(refused)?;
@@ -151,14 +160,15 @@ impl ImageDecoder for RawDecoder {
     }
 }
 
-/// Sides of the whole sensor's picture, where the file's tags say them.
-fn announced(decoder: &dyn Decoder) -> Option<Dim2> {
+/// Sides of the whole sensor's picture and samples a pixel, where the file's tags say them.
+fn announced(decoder: &dyn Decoder) -> Option<(Dim2, usize)> {
     let tags = decoder.ifd(WellKnownIFD::Raw).ok().flatten()?;
-    let side = |tag| tags.get_entry(tag).map(|e| e.force_usize(0));
-    Some(Dim2::new(
-        side(TiffCommonTag::ImageWidth)?,
-        side(TiffCommonTag::ImageLength)?,
-    ))
+    let number = |tag| tags.get_entry(tag).map(|e| e.force_usize(0));
+    let size = Dim2::new(
+        number(TiffCommonTag::ImageWidth)?,
+        number(TiffCommonTag::ImageLength)?,
+    );
+    Some((size, number(TiffCommonTag::SamplesPerPixel).unwrap_or(1)))
 }
 
 fn refused(error: RawlerError) -> ImageError {
