@@ -190,21 +190,11 @@ fn sniff(path: &Path) -> Result<(File, Format), ImageError> {
         what: format!("a picture in {what} format"),
         remedy: "save it as PNG, TIFF or JPEG first".into(),
     };
-    let raw = |file| {
-        match Format::Raw.can_read() {
-        true => Ok((file, Format::Raw)),
-        false => Err(ImageError::Unsupported {
-            path: path.to_owned(),
-            what: "a camera's raw file".into(),
-            remedy: "save it as TIFF in the camera's program first, or build this one with `--features raw`".into(),
-        }),
-    }
-    };
     match in_boxes(&head) {
         Some(Family::Avif) if Format::Avif.can_read() => return Ok((file, Format::Avif)),
         Some(Family::Avif) => return Err(unsupported("AVIF")),
         Some(Family::Heif) => return Err(unsupported("HEIF")),
-        Some(Family::Raw) => return raw(file),
+        Some(Family::Raw) => return raw(path, file),
         Some(Family::Film) => {
             return Err(ImageError::NotAnImage {
                 path: path.to_owned(),
@@ -215,7 +205,7 @@ fn sniff(path: &Path) -> Result<(File, Format), ImageError> {
     }
     if RAW_HEADS.iter().any(|magic| head.starts_with(magic)) || head.get(6..14) == Some(b"HEAPCCDR")
     {
-        return raw(file);
+        return raw(path, file);
     }
     if head.starts_with(b"8BPS") {
         return Err(unsupported("Photoshop"));
@@ -241,9 +231,23 @@ fn sniff(path: &Path) -> Result<(File, Format), ImageError> {
     };
     if format == Format::Tiff && is_raw_name(path) {
         // It would open, but as the small preview inside.
-        return raw(file);
+        return raw(path, file);
     }
     Ok((file, format))
+}
+
+/// A camera's raw file, where this build reads them.
+fn raw(path: &Path, file: File) -> Result<(File, Format), ImageError> {
+    const REMEDY: &str = "save it as TIFF in the camera's program first, \
+        or build this one with `--features raw`";
+    if Format::Raw.can_read() {
+        return Ok((file, Format::Raw));
+    }
+    Err(ImageError::Unsupported {
+        path: path.to_owned(),
+        what: "a camera's raw file".into(),
+        remedy: REMEDY.into(),
+    })
 }
 
 /// Whether a RIFF container (WebP) announces more bytes than there are.
