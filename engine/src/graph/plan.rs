@@ -5,6 +5,8 @@
 //! apart rather than cut from one arena, because a GPU dispatch may not bind
 //! one buffer for reading and for writing at once.
 
+use std::cmp::Reverse;
+
 /// Index of a buffer in a [`MemoryPlan`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BufferId(pub usize);
@@ -38,81 +40,81 @@ impl MemoryPlan {
     }
 }
 
-/// Assigns buffers by liveness: a freed buffer is reused by the value that fits it best.
+/// Assigns buffers by liveness, the largest values first and of equal ones those that live longest:
+/// each goes into a buffer whose other values live at other times, the one with the least time
+/// between, or else into a new one (shared objects, greedy by size: arXiv 2001.03288).
 ///
 /// `sizes[v]` is the bytes of value `v`, or `None` for values that live outside
 /// (inputs, parameters); `keep` are values that must survive to the end.
 pub fn plan_memory(steps: &[Step], sizes: &[Option<u64>], keep: &[usize]) -> MemoryPlan {
-    let mut last = vec![0usize; sizes.len()];
+    let mut lives: Vec<Option<Life>> = vec![None; sizes.len()];
     for (i, step) in steps.iter().enumerate() {
         for &v in step.reads.iter().chain(&step.writes) {
-            last[v] = i;
+            lives[v].get_or_insert(Life { first: i, last: i }).last = i;
         }
     }
     for &v in keep {
-        last[v] = usize::MAX;
-    }
-    let mut pool = Pool::default();
-    let mut values = vec![None; sizes.len()];
-    let mut scratch = Vec::with_capacity(steps.len());
-    for (i, step) in steps.iter().enumerate() {
-        for &v in &step.writes {
-            if let (None, Some(bytes)) = (values[v], sizes[v]) {
-                values[v] = Some(pool.take(bytes));
-            }
-        }
-        let temporaries: Vec<_> = step.scratch.iter().map(|&bytes| pool.take(bytes)).collect();
-        for &id in &temporaries {
-            pool.give(id);
-        }
-        scratch.push(temporaries);
-        let mut ended: Vec<usize> = step.reads.iter().chain(&step.writes).copied().collect();
-        ended.sort_unstable();
-        ended.dedup();
-        for v in ended {
-            if let Some(id) = values[v].filter(|_| last[v] == i) {
-                pool.give(id);
-            }
+        if let Some(life) = &mut lives[v] {
+            life.last = usize::MAX;
         }
     }
+    // Values, then temporaries in the order of the steps.
+    let values = (lives.iter().zip(sizes)).filter_map(|(&life, &bytes)| Some((life?, bytes?)));
+    let temporaries = (steps.iter().enumerate()).flat_map(|(i, step)| {
+        let life = Life { first: i, last: i };
+        step.scratch.iter().map(move |&bytes| (life, bytes))
+    });
+    let all: Vec<(Life, u64)> = values.chain(temporaries).collect();
+    let mut order: Vec<usize> = (0..all.len()).collect();
+    order.sort_by_key(|&i| (Reverse((all[i].1, all[i].0.length())), all[i].0.first));
+
+    let mut buffers: Vec<u64> = Vec::new();
+    let mut tenants: Vec<Vec<Life>> = Vec::new();
+    let mut places = vec![BufferId(0); all.len()];
+    for i in order {
+        let (life, bytes) = all[i];
+        // All of them are large enough.
+        let gap = |place: usize| {
+            let gaps = tenants[place].iter().map(|&other| life.gap(other));
+            gaps.min().flatten().map(|gap| (gap, place))
+        };
+        let nearest = (0..buffers.len()).filter_map(gap).min();
+        let place = nearest.map_or(buffers.len(), |(_, place)| place);
+        if place == buffers.len() {
+            buffers.push(bytes);
+            tenants.push(Vec::new());
+        }
+        tenants[place].push(life);
+        places[i] = BufferId(place);
+    }
+    let mut places = places.into_iter();
     MemoryPlan {
-        buffers: pool.sizes,
-        values,
-        scratch,
+        buffers,
+        values: (lives.iter().zip(sizes))
+            .map(|(life, bytes)| life.and(*bytes).and_then(|_| places.next()))
+            .collect(),
+        scratch: (steps.iter())
+            .map(|step| places.by_ref().take(step.scratch.len()).collect())
+            .collect(),
     }
 }
 
-/// Buffers made so far and which of them are free.
-#[derive(Default)]
-struct Pool {
-    sizes: Vec<u64>,
-    free: Vec<BufferId>,
+/// First and last step that something is needed in.
+#[derive(Clone, Copy, Debug)]
+struct Life {
+    first: usize,
+    last: usize,
 }
 
-impl Pool {
-    /// The smallest free buffer that holds `bytes`; else the largest free one, grown; else a new one.
-    fn take(&mut self, bytes: u64) -> BufferId {
-        let fits = (0..self.free.len())
-            .filter(|&i| self.sizes[self.free[i].0] >= bytes)
-            .min_by_key(|&i| self.sizes[self.free[i].0]);
-        // Growing costs only the difference, a new buffer costs all of it.
-        let slot =
-            fits.or_else(|| (0..self.free.len()).max_by_key(|&i| self.sizes[self.free[i].0]));
-        match slot {
-            Some(i) => {
-                let id = self.free.swap_remove(i);
-                self.sizes[id.0] = self.sizes[id.0].max(bytes);
-                id
-            }
-            None => {
-                self.sizes.push(bytes);
-                BufferId(self.sizes.len() - 1)
-            }
-        }
+impl Life {
+    fn length(self) -> usize {
+        self.last - self.first
     }
 
-    fn give(&mut self, id: BufferId) {
-        self.free.push(id);
+    /// Steps from the end of one to the start of the other; nothing where they meet.
+    fn gap(self, other: Self) -> Option<usize> {
+        let after = |a: Self, b: Self| b.first.checked_sub(a.last).filter(|&gap| gap > 0);
+        after(self, other).or_else(|| after(other, self))
     }
 }
 
@@ -136,6 +138,19 @@ mod tests {
         let plan = plan_memory(&steps, &sizes, &[9]);
         assert_eq!(plan.buffers, vec![64, 64]);
         assert_eq!(plan.values[0], None);
+    }
+
+    #[test]
+    fn a_small_value_that_comes_first_does_not_take_the_room_of_a_large_one() {
+        // In order 1 and 2 would get buffers of 8 and 64, and 3 one of 64 while 2 still lives.
+        let steps = [
+            step(&[0], &[1], &[]),
+            step(&[1], &[2], &[]),
+            step(&[2], &[3], &[]),
+        ];
+        let plan = plan_memory(&steps, &[None, Some(8), Some(64), Some(32)], &[3]);
+        assert_eq!(plan.buffers, vec![64, 32]);
+        assert_eq!(plan.values[1], plan.values[3]);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::graph::{
-    Graph, Loss, Op, Step, ValueId, differentiate, fuse, fuse_backward, graph_cost, plan_memory,
-    recompute,
+    Graph, Loss, Op, Step, ValueId, differentiate, fuse, fuse_backward, fuse_blocks, graph_cost,
+    plan_memory, recompute,
 };
 
 /// The sizes and costs the presets are known by (256² input).
@@ -130,8 +130,8 @@ fn initial_weights_follow_the_recipe_and_the_seed() {
     }
 }
 
-/// Bytes of intermediates by the liveness plan.
-fn planned_bytes(graph: &Graph) -> u64 {
+/// Bytes of intermediates by the liveness plan, and the most that is needed at once.
+fn planned_bytes(graph: &Graph) -> (u64, u64) {
     let ids = |values: &[ValueId]| values.iter().map(|v| v.0).collect::<Vec<_>>();
     let steps: Vec<Step> = graph
         .nodes
@@ -146,7 +146,48 @@ fn planned_bytes(graph: &Graph) -> u64 {
     let sizes: Vec<_> = (0..graph.values.len())
         .map(|v| (!outside.contains(&v)).then(|| 4 * graph.len(ValueId(v)) as u64))
         .collect();
-    plan_memory(&steps, &sizes, &ids(&graph.outputs)).total_bytes()
+    let keep = ids(&graph.outputs);
+    let uses = |step: &Step, v: usize| step.reads.contains(&v) || step.writes.contains(&v);
+    let lives: Vec<_> = (0..sizes.len())
+        .map(|v| {
+            let first = steps.iter().position(|s| uses(s, v));
+            let last = steps.iter().rposition(|s| uses(s, v));
+            let last = last.map(|l| if keep.contains(&v) { steps.len() } else { l });
+            first.zip(last)
+        })
+        .collect();
+    let at_once = (0..steps.len()).map(|i| {
+        let alive = lives.iter().zip(&sizes);
+        let alive = alive.filter(|(life, _)| life.is_some_and(|(a, b)| (a..=b).contains(&i)));
+        alive.filter_map(|(_, bytes)| *bytes).sum()
+    });
+    let most = at_once.max().unwrap_or(0);
+    (plan_memory(&steps, &sizes, &keep).total_bytes(), most)
+}
+
+#[test]
+fn plans_take_little_more_than_what_lives_at_once() {
+    for preset in [Preset::Tiny, Preset::Base, Preset::Large] {
+        let network = Network::build(&preset.config(), 1, 64, 64).unwrap();
+        let restoring = fuse(network.graph.clone());
+        let mut graph = network.graph;
+        let out = graph.outputs[0];
+        let target = graph.input("target", &graph.dims(out).to_vec());
+        let loss = graph.apply(Op::Loss(Loss::L1), &[out, target], "loss");
+        let loss = loss.unwrap();
+        let training = fuse_backward(differentiate(fuse(graph), loss).unwrap()).graph;
+        let blocks = fuse_blocks(restoring.clone());
+        for (graph, what) in [
+            (restoring, "fused"),
+            (blocks, "blocks"),
+            (training, "training"),
+        ] {
+            let (planned, most) = planned_bytes(&graph);
+            let ratio = planned as f64 / most as f64;
+            println!("{preset:?}, {what}: {ratio:.3} of {most} bytes");
+            assert!(ratio < 1.28, "{preset:?}, {what}: {ratio}");
+        }
+    }
 }
 
 #[test]
@@ -182,7 +223,8 @@ fn recomputing_saves_training_memory_and_changes_nothing() {
         crate::backend::cpu::reference::run_graph(&t.graph, &[&input, &target], &weights)
     };
     let saved = recompute(training.clone());
-    let ratio = planned_bytes(&saved.graph) as f64 / planned_bytes(&training.graph) as f64;
+    let bytes = |graph| planned_bytes(graph).0 as f64;
+    let ratio = bytes(&saved.graph) / bytes(&training.graph);
     println!("memory with recomputation: {ratio:.2} of what it was");
     assert!(ratio < 0.8, "{ratio}");
     assert_eq!(run(saved), run(training));
