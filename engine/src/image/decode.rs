@@ -351,7 +351,7 @@ fn decoder<'a, R: BufRead + Seek + 'a>(
     }
     #[cfg(feature = "raw")]
     if format == Format::Raw {
-        let decoder = RawDecoder::new(reader, limits.max_pixels).map_err(in_words)?;
+        let decoder = RawDecoder::new(path, reader, limits.max_pixels).map_err(in_words)?;
         return Ok(Box::new(decoder));
     }
     let Some(library) = format.to_library() else {

@@ -29,6 +29,8 @@ mod xmp;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "raw")]
+pub use camera_raw::process as raw_process;
 pub use colours::ColourTransform;
 pub use decode::{Limits, Probe};
 pub use encode::SaveOptions;

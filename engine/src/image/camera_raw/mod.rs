@@ -3,190 +3,129 @@
 //!
 //! Nothing is done to please: no tone curve, no sharpening, no denoising. That is what the networks
 //! are for.
+//!
+//! The library makes room for as many values as a tag announces, in a damaged file more than there
+//! is memory, and that ends a process. So the program reads raw files in processes of their own
+//! ([`process`]), which is simpler than to look through all tags before the library does, and the
+//! only way that also holds for makers' own notes. Who uses the engine as a library and names no
+//! program has files read in the process that asks, unguarded.
 
-mod tags;
+mod file;
+pub mod process;
 
-use std::io::{self, Cursor, Read};
-use std::sync::Arc;
+use std::io::Read;
+use std::path::Path;
 
-use ::image::error::{
-    DecodingError, ImageFormatHint, LimitError, LimitErrorKind, UnsupportedError,
-    UnsupportedErrorKind,
-};
+use ::image::error::{DecodingError, ImageFormatHint, UnsupportedError, UnsupportedErrorKind};
 use ::image::metadata::Orientation;
-use ::image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageResult};
-use rawler::RawlerError;
-use rawler::decoders::{Decoder, RawDecodeParams, WellKnownIFD};
-use rawler::formats::tiff::{DirectoryWriter, TiffWriter};
-use rawler::imgop::Dim2;
-use rawler::imgop::develop::RawDevelop;
-use rawler::rawimage::{RawImage, RawPhotometricInterpretation};
-use rawler::rawsource::RawSource;
-use rawler::tags::{ExifTag, TiffCommonTag};
+use ::image::{ColorType, ImageDecoder, ImageError, ImageResult};
+use serde::{Deserialize, Serialize};
 
-/// EXIF 2.3, as [`ExifTag::ExifVersion`] has it.
-const EXIF_VERSION: &[u8] = b"0230";
+use file::RawFile;
+use process::Process;
+
+/// What a file says of the picture, before it is developed.
+#[derive(Deserialize, Serialize)]
+struct Told {
+    /// Of what it is developed to; of the whole sensor where that has too many pixels.
+    width: u32,
+    height: u32,
+    /// One sample a pixel instead of three; of 16 bits both.
+    grey: bool,
+    /// As in EXIF.
+    orientation: u16,
+    /// What the camera noted, as a block of its own.
+    exif: Option<Vec<u8>>,
+    xmp: Option<Vec<u8>>,
+}
+
+/// Why a file is not read.
+#[derive(Debug, Deserialize, Serialize)]
+enum Refused {
+    Damaged(String),
+    Unsupported(String),
+    /// Nothing is known of the file.
+    NotRead(String),
+}
+
+impl From<Refused> for ImageError {
+    fn from(refused: Refused) -> Self {
+        let hint = ImageFormatHint::Name("camera raw".into());
+        match refused {
+            Refused::Damaged(reason) => Self::Decoding(DecodingError::new(hint, reason)),
+            Refused::Unsupported(what) => {
+                let kind = UnsupportedErrorKind::GenericFeature(what);
+                Self::Unsupported(UnsupportedError::from_format_and_kind(hint, kind))
+            }
+            Refused::NotRead(reason) => Self::IoError(std::io::Error::other(reason)),
+        }
+    }
+}
 
 /// A file's reader.
 pub(super) struct RawDecoder {
-    source: RawSource,
-    decoder: Box<dyn Decoder>,
-    /// What the file says of the picture, mostly without its pixels. Absent where it is too large.
-    told: Option<RawImage>,
-    size: Dim2,
+    told: Told,
+    from: Source,
+}
+
+enum Source {
+    Here(Box<RawFile>),
+    Process(Process),
 }
 
 impl RawDecoder {
-    /// Reads what the file says. A picture of more pixels than `most_pixels` has its size only.
-    pub fn new(mut reader: impl Read, most_pixels: u64) -> ImageResult<Self> {
+    /// Reads what the file says. Of a picture of more pixels than `most_pixels` that is its size.
+    pub fn new(path: &Path, mut reader: impl Read, most_pixels: u64) -> ImageResult<Self> {
+        if let Some(program) = process::program() {
+            let (process, told) = Process::start(program, path, most_pixels)?;
+            let from = Source::Process(process);
+            return Ok(Self { told, from });
+        }
         let mut bytes = Vec::new();
         reader.read_to_end(&mut bytes)?;
-        if !tags::fit(&bytes) {
-            return Err(damaged("a tag is longer than the file".into()));
-        }
-        let source = RawSource::new_from_shared_vec(Arc::new(bytes));
-        let decoder = rawler::get_decoder(&source).map_err(refused)?;
-        // Some readers take the pixels in at once, so that they are not asked before this.
-        if let Some((size, samples)) = announced(decoder.as_ref()) {
-            if size.w as u64 * size.h as u64 > most_pixels {
-                return Ok(Self {
-                    source,
-                    decoder,
-                    told: None,
-                    size,
-                });
-            }
-            if samples > 4 {
-                return Err(unsupported(format!("{samples} samples a pixel")));
-            }
-        }
-        let told = decoder.raw_image(&source, &RawDecodeParams::default(), true);
-        let told = told.map_err(refused)?;
-        let shown = told.crop_area.or(told.active_area);
+        let file = RawFile::open(bytes, most_pixels, |_| ())?;
         Ok(Self {
-            source,
-            decoder,
-            size: shown.map_or(told.dim(), |area| area.d),
-            told: Some(told),
+            told: file.told()?,
+            from: Source::Here(Box::new(file)),
         })
-    }
-
-    fn developed(&self) -> ImageResult<DynamicImage> {
-        let params = RawDecodeParams::default();
-        let raw = self.decoder.raw_image(&self.source, &params, false);
-        let developed = RawDevelop::default().develop_intermediate(&raw.map_err(refused)?);
-        let image = developed.map_err(refused)?.to_dynamic_image();
-        image.ok_or_else(|| damaged("it has fewer pixels than it says".into()))
     }
 }
 
 impl ImageDecoder for RawDecoder {
     fn dimensions(&self) -> (u32, u32) {
-        let side = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        (side(self.size.w), side(self.size.h))
+        (self.told.width, self.told.height)
     }
 
     fn color_type(&self) -> ColorType {
-        match &self.told {
-            Some(raw)
-                if raw.cpp == 1
-                    && matches!(raw.photometric, RawPhotometricInterpretation::BlackIsZero) =>
-            {
-                ColorType::L16
-            }
-            _ => ColorType::Rgb16,
+        match self.told.grey {
+            true => ColorType::L16,
+            false => ColorType::Rgb16,
         }
     }
 
-    /// What the camera noted, as a block of its own.
     fn exif_metadata(&mut self) -> ImageResult<Option<Vec<u8>>> {
-        let Some(raw) = &self.told else {
-            return Ok(None);
-        };
-        let params = RawDecodeParams::default();
-        let noted = self.decoder.raw_metadata(&self.source, &params);
-        let noted = noted.map_err(refused)?;
-        let mut block = Cursor::new(Vec::new());
-        let write = |block: &mut Cursor<Vec<u8>>| {
-            let mut tiff = TiffWriter::new(block)?;
-            let (mut root, mut exif) = (DirectoryWriter::new(), DirectoryWriter::new());
-            exif.add_tag_undefined(ExifTag::ExifVersion, EXIF_VERSION.to_vec());
-            noted.write_exif_tags(&mut tiff, &mut root, &mut exif)?;
-            root.add_tag(TiffCommonTag::Make, raw.clean_make.as_str());
-            root.add_tag(TiffCommonTag::Model, raw.clean_model.as_str());
-            let place = exif.build(&mut tiff)?;
-            root.add_tag(TiffCommonTag::ExifIFDPointer, place);
-            tiff.build(root)
-        };
-        match write(&mut block) {
-            Ok(()) => Ok(Some(block.into_inner())),
-            Err(error) => Err(damaged(error.to_string())),
-        }
+        Ok(self.told.exif.take())
     }
 
     fn xmp_metadata(&mut self) -> ImageResult<Option<Vec<u8>>> {
-        let packet = self
-            .decoder
-            .xpacket(&self.source, &RawDecodeParams::default());
-        packet.map_err(refused)
+        Ok(self.told.xmp.take())
     }
 
     fn orientation(&mut self) -> ImageResult<Orientation> {
-        let noted = self.told.as_ref().map_or(0, |raw| raw.orientation.to_u16());
-        let known = u8::try_from(noted).ok().and_then(Orientation::from_exif);
+        let known = u8::try_from(self.told.orientation).ok();
+        let known = known.and_then(Orientation::from_exif);
         Ok(known.unwrap_or(Orientation::NoTransforms))
     }
 
     fn read_image(self, buffer: &mut [u8]) -> ImageResult<()> {
-        if self.told.is_none() {
-            let kind = LimitErrorKind::DimensionError;
-            return Err(ImageError::Limits(LimitError::from_kind(kind)));
+        match self.from {
+            Source::Here(file) => buffer.copy_from_slice(file.developed(&self.told)?.as_bytes()),
+            Source::Process(process) => process.pixels(buffer)?,
         }
-        let image = self.developed()?;
-        let size = Dim2::new(image.width() as usize, image.height() as usize);
-        if size != self.size || image.color() != self.color_type() {
-            // Of sensors that lie askew.
-            return Err(unsupported(format!(
-                "a raw picture that is developed to {} × {} instead of {} × {}",
-                size.w, size.h, self.size.w, self.size.h
-            )));
-        }
-        buffer.copy_from_slice(image.as_bytes());
         Ok(())
     }
 
     fn read_image_boxed(self: Box<Self>, buffer: &mut [u8]) -> ImageResult<()> {
         (*self).read_image(buffer)
     }
-}
-
-/// Sides of the whole sensor's picture and samples a pixel, where the file's tags say them.
-fn announced(decoder: &dyn Decoder) -> Option<(Dim2, usize)> {
-    let tags = decoder.ifd(WellKnownIFD::Raw).ok().flatten()?;
-    let number = |tag| tags.get_entry(tag).map(|e| e.force_usize(0));
-    let size = Dim2::new(
-        number(TiffCommonTag::ImageWidth)?,
-        number(TiffCommonTag::ImageLength)?,
-    );
-    Some((size, number(TiffCommonTag::SamplesPerPixel).unwrap_or(1)))
-}
-
-fn refused(error: RawlerError) -> ImageError {
-    match error {
-        RawlerError::Unsupported { what, .. } => unsupported(what),
-        RawlerError::DecoderFailed(reason) => damaged(reason),
-    }
-}
-
-fn hint() -> ImageFormatHint {
-    ImageFormatHint::Name("camera raw".into())
-}
-
-fn damaged(reason: String) -> ImageError {
-    ImageError::Decoding(DecodingError::new(hint(), io::Error::other(reason)))
-}
-
-fn unsupported(what: String) -> ImageError {
-    let kind = UnsupportedErrorKind::GenericFeature(what);
-    ImageError::Unsupported(UnsupportedError::from_format_and_kind(hint(), kind))
 }

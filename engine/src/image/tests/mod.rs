@@ -10,6 +10,8 @@ use std::sync::LazyLock;
 mod avif;
 mod carried;
 mod colours;
+#[cfg(feature = "raw")]
+mod dng;
 mod formats;
 #[cfg(feature = "raw")]
 mod raw;
