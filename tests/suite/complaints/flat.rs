@@ -9,7 +9,8 @@ use std::sync::Arc;
 use serpent_engine::backend::Backend;
 use serpent_engine::backend::wgpu::{DeviceRequest, WgpuBackend};
 use serpent_engine::checkpoint::Checkpoint;
-use serpent_engine::image::{Colour, Picture};
+use serpent_engine::image::{Colour, Format, Picture};
+use serpent_engine::metrics::psnr;
 use serpent_engine::restore::{Device, ModelLibrary, Options, Region, Restorer, Shipped};
 
 /// What flat colours may be off, of 255: the mean of three equal samples may round.
@@ -38,6 +39,12 @@ const SHIFT_BOUND: f64 = 0.25;
 
 /// What a graphics device may be off from the processor, of 255.
 const DEVICE_BOUND: f32 = 0.5;
+
+/// What keeping flat areas may cost on a slope that JPEG has made flat stairs of, in dB.
+const STAIRS_BOUND: f64 = 0.3;
+
+/// How far the slope climbs, and on how many pixels.
+const SLOPE: (f32, usize) = (0.1, 256);
 
 /// Side of flat pictures, where networks are measured, and where they have no say.
 const SIDE: usize = 48;
@@ -193,6 +200,42 @@ fn networks_miss_flat_greys_by_no_more_than_is_told_and_shift_no_tone() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("; "));
+}
+
+/// Qualities of JPEG: one, or by `SERPENT_ALL_QUALITIES=1` three.
+fn qualities() -> &'static [u8] {
+    match std::env::var_os("SERPENT_ALL_QUALITIES") {
+        Some(_) => &[5, 10, 20],
+        None => &[5],
+    }
+}
+
+#[test]
+fn keeping_flat_areas_costs_little_on_the_stairs_that_jpeg_makes_of_a_slope() {
+    let library = ModelLibrary::new(vec![source("models")]);
+    let model = Arc::new(library.load(Some("jpeg")).unwrap().1);
+    let mut restorer = Restorer::new(Arc::new(Device::cpu()), model).unwrap();
+    let (climb, side) = SLOPE;
+    let row = (0..side).map(|x| 0.5 + climb * (x as f32 / (side - 1) as f32 - 0.5));
+    let row: Vec<f32> = row.flat_map(|v| [v; 3]).collect();
+    let slope = Picture::new(side, side, Colour::Rgb, row.repeat(side)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("slope.jpg");
+    for &quality in qualities() {
+        let bytes = slope.to_encoded(Format::Jpeg, quality).unwrap();
+        std::fs::write(&path, bytes).unwrap();
+        let stairs = Picture::open(&path).unwrap();
+        let near = |p: &Picture| psnr(p.samples(), slope.samples(), 1.0);
+        let kept = near(&restored(&mut restorer, &stairs));
+        let network = near(&by_network(&mut restorer, &stairs));
+        println!(
+            "quality {quality}: {:.2} dB as it is, {kept:.2} restored, {network:.2} by the network",
+            near(&stairs)
+        );
+        // Else nothing is undone, and all would cost little.
+        assert!(network > near(&stairs), "quality {quality}");
+        assert!(kept > network - STAIRS_BOUND, "quality {quality}");
+    }
 }
 
 #[test]

@@ -22,7 +22,13 @@ fn functions() -> BTreeSet<String> {
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut found = BTreeSet::new();
-    for folder in ["engine/src", "app/src", "tests/suite", "fuzz/src"] {
+    for folder in [
+        "engine/src",
+        "app/src",
+        "app/tests",
+        "tests/suite",
+        "fuzz/src",
+    ] {
         walk(&root.join(folder), &mut found);
     }
     found
