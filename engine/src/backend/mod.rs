@@ -125,8 +125,11 @@ pub trait Model: Send {
     fn prepare(&self, graph: &Graph) -> Result<Box<dyn Executable>, BackendError>;
 }
 
-/// Takes an input and its result; says whether to go on.
-pub type Done<'a> = dyn FnMut(&[f32], Vec<f32>) -> ControlFlow<()> + 'a;
+/// Puts the next input in place of an earlier one, whose memory it may use; false when there is none.
+pub type Fill<'a> = dyn FnMut(&mut Vec<f32>) -> bool + 'a;
+
+/// Looks at an input and its result; says whether to go on.
+pub type Done<'a> = dyn FnMut(&[f32], &[f32]) -> ControlFlow<()> + 'a;
 
 /// A graph ready to run.
 pub trait Executable: Send {
@@ -136,22 +139,19 @@ pub trait Executable: Send {
     /// [`BackendError`] when an operand has the wrong length or the device fails.
     fn run(&mut self, inputs: &[&[f32]]) -> Result<Vec<Vec<f32>>, BackendError>;
 
-    /// Runs a graph of one input and one output for each of `inputs`, in order. `done` is given
-    /// each input with its result and says whether to go on.
+    /// Runs a graph of one input and one output for each input that `fill` makes, in order. `done`
+    /// is shown each input with its result and says whether to go on.
     ///
     /// A device may have begun the next ones by then, so that it need not wait for `done`, nor
     /// for the inputs to be made.
     ///
     /// # Errors
     /// As [`Executable::run`].
-    fn run_each(
-        &mut self,
-        inputs: &mut dyn Iterator<Item = Vec<f32>>,
-        done: &mut Done<'_>,
-    ) -> Result<(), BackendError> {
-        for input in inputs {
+    fn run_each(&mut self, fill: &mut Fill<'_>, done: &mut Done<'_>) -> Result<(), BackendError> {
+        let mut input = Vec::new();
+        while fill(&mut input) {
             let result = self.run(&[&input])?.swap_remove(0);
-            if done(&input, result).is_break() {
+            if done(&input, &result).is_break() {
                 break;
             }
         }

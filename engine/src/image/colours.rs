@@ -136,9 +136,8 @@ impl ColourTransform {
     pub fn put_back(&self, picture: &Picture, result: Rgb32) -> Picture {
         let mut own = self.own_colours(picture, result);
         if picture.is_colourless() {
-            for pixel in own.samples_mut().as_chunks_mut::<3>().0 {
-                *pixel = [(pixel[0] + pixel[1] + pixel[2]) / 3.0; 3];
-            }
+            let pixels = own.samples_mut().as_chunks_mut::<3>().0.par_iter_mut();
+            pixels.for_each(|p| *p = [(p[0] + p[1] + p[2]) / 3.0; 3]);
         }
         picture.with_pixels(own)
     }
@@ -168,9 +167,8 @@ impl ColourTransform {
         };
         let least = if most > 1.0 { f32::NEG_INFINITY } else { 0.0 };
         if residue.len() == own.samples().len() {
-            for (sample, more) in own.samples_mut().iter_mut().zip(&residue) {
-                *sample = (*sample + more).clamp(least, most);
-            }
+            let samples = own.samples_mut().par_iter_mut().zip(&residue);
+            samples.for_each(|(sample, more)| *sample = (*sample + more).clamp(least, most));
         }
         own
     }

@@ -67,20 +67,25 @@ impl Runner {
         let device = self.device.clone();
         let executable = self.prepare(config, plan.tile_size())?;
         let mut blender = Blender::new(plan, config.scale);
-        let mut inputs = (0..total).map(|i| plan.extract(input.samples, input.noise, i));
+        let mut next = 0..total;
+        let mut fill = |tile: &mut Vec<f32>| {
+            let index = next.next();
+            index.inspect(|&i| plan.extract(input.samples, input.noise, i, tile));
+            index.is_some()
+        };
         let (mut finished, mut verdict) = (0, Ok(()));
-        let mut take_in = |tile: &[f32], result: Vec<f32>| {
+        let mut take_in = |tile: &[f32], result: &[f32]| {
             let tile = Tile {
                 samples: tile,
                 width: plan.tile_size().1,
                 channels: config.input_channels(),
             };
-            check(&device, &tile, &result, config.scale)?;
-            blender.add(&result);
+            check(&device, &tile, result, config.scale)?;
+            blender.add(result);
             finished += 1;
             go_on(monitor(finished, total))
         };
-        executable.run_each(&mut inputs, &mut |tile, result| {
+        executable.run_each(&mut fill, &mut |tile, result| {
             verdict = take_in(tile, result);
             match verdict {
                 Ok(()) => ControlFlow::Continue(()),

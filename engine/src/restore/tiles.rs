@@ -151,9 +151,10 @@ impl TilePlan {
         self.len() == 0
     }
 
-    /// Copies tile `index` (row by row) out of a picture `[height, width, 3]` into `[tile height,
-    /// tile width, 3]`, reflecting beyond the border. With a `noise` level that is a fourth channel.
-    pub fn extract(&self, samples: &[f32], noise: Option<f32>, index: usize) -> Vec<f32> {
+    /// Copies tile `index` (row by row) out of a picture `[height, width, 3]` to `out`, as `[tile
+    /// height, tile width, 3]`, reflecting beyond the border. With a `noise` level that is a
+    /// fourth channel.
+    pub fn extract(&self, samples: &[f32], noise: Option<f32>, index: usize, out: &mut Vec<f32>) {
         let (top, left) = self.start(index);
         let (tile_height, tile_width) = self.tile_size();
         let (width, height) = (self.columns.length, self.rows.length);
@@ -164,7 +165,7 @@ impl TilePlan {
             .collect();
         let (pixels, _) = samples.as_chunks::<CHANNELS>();
         let channels = CHANNELS + usize::from(noise.is_some());
-        let mut out = vec![0.0; tile_height * tile_width * channels];
+        out.resize(tile_height * tile_width * channels, 0.0);
         let lines = out.par_chunks_exact_mut(tile_width * channels);
         lines.enumerate().for_each(|(y, line)| {
             let row = &pixels[reflect(top + y, height) * width..][..width];
@@ -185,7 +186,6 @@ impl TilePlan {
                 }
             }
         });
-        out
     }
 
     /// Top and left of tile `index`.
@@ -384,7 +384,8 @@ mod tests {
             let samples = picture(width, height, 3);
             let mut blender = Blender::new(&plan, scale);
             for i in 0..plan.len() {
-                let tile = plan.extract(&samples, None, i);
+                let mut tile = Vec::new();
+                plan.extract(&samples, None, i, &mut tile);
                 blender.add(&enlarge(&tile, plan.tile_size(), scale));
             }
             prop_assert_eq!(blender.finish(), enlarge(&samples, (height, width), scale));

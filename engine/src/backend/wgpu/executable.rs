@@ -16,7 +16,7 @@ use super::pace::Pace;
 use super::pipeline::{Launch, Slice};
 use super::plan::Program;
 use super::staging::{Readback, Upload};
-use crate::backend::{BackendError, Done, Executable, Model};
+use crate::backend::{BackendError, Done, Executable, Fill, Model};
 use crate::graph::{Graph, Source, Storage, ValueId};
 
 /// Offsets of tensors in a shared buffer: what every device accepts for a binding.
@@ -28,7 +28,7 @@ const AHEAD: usize = 2;
 /// Waiting for work that is done already takes less.
 const AT_ONCE: Duration = Duration::from_micros(50);
 
-/// Numbers read back at a time on each core.
+/// Numbers copied at a time on each core.
 const CHUNK: usize = 1 << 16;
 
 /// Weights on the device, in one buffer.
@@ -240,8 +240,12 @@ impl WgpuExecutable {
         })
     }
 
-    /// Waits for a run and takes its results in.
-    fn finish(&mut self, run: UnderWay) -> Result<Vec<Vec<f32>>, BackendError> {
+    /// Waits for a run and makes something of its results, where the device left them.
+    fn finish<R>(
+        &mut self,
+        run: UnderWay,
+        make: impl FnOnce(&[Cow<'_, [f32]>]) -> R,
+    ) -> Result<R, BackendError> {
         let context = self.context.clone();
         let waiting = Instant::now();
         context.wait(run.last.clone())?;
@@ -254,38 +258,37 @@ impl WgpuExecutable {
         } else {
             self.idle_since = None;
         }
-        let values = self.graph.outputs.iter().map(|&v| self.graph.value(v));
-        let (outputs, words) =
-            self.readbacks[run.readback].read_with(&context, run.last, |parts| {
-                let outputs: Vec<Vec<f32>> = (parts.iter().zip(values))
-                    .map(|(bytes, value)| from_memory(bytes, value.storage))
-                    .collect();
-                (outputs, parts.last().map_or(Vec::new(), |w| w.to_vec()))
-            })?;
-        self.marks
-            .check(&context, &words, run.number, run.submissions)?;
-        Ok(outputs)
+        let (graph, marks) = (&self.graph, &self.marks);
+        self.readbacks[run.readback].read_with(&context, run.last, |parts| {
+            let words = parts.last().copied().unwrap_or_default();
+            marks.check(&context, words, run.number, run.submissions)?;
+            let values = graph.outputs.iter().map(|&v| graph.value(v));
+            let results: Vec<_> = (parts.iter().zip(values))
+                .map(|(bytes, value)| from_memory(bytes, value.storage))
+                .collect();
+            Ok(make(&results))
+        })?
     }
 }
 
 impl Executable for WgpuExecutable {
     fn run(&mut self, inputs: &[&[f32]]) -> Result<Vec<Vec<f32>>, BackendError> {
         let run = self.start(inputs, 0)?;
-        self.finish(run)
+        self.finish(run, |results| {
+            results.iter().map(|r| on_all_cores(r)).collect()
+        })
     }
 
-    fn run_each(
-        &mut self,
-        inputs: &mut dyn Iterator<Item = Vec<f32>>,
-        done: &mut Done<'_>,
-    ) -> Result<(), BackendError> {
+    fn run_each(&mut self, fill: &mut Fill<'_>, done: &mut Done<'_>) -> Result<(), BackendError> {
         // Runs left behind by an error or by `done` do no harm: nobody waits for them, and the
         // device does everything in order.
         let mut under_way: VecDeque<(Vec<f32>, UnderWay)> = VecDeque::with_capacity(AHEAD);
+        let mut spare = vec![Vec::new(); AHEAD];
         loop {
-            while under_way.len() < AHEAD
-                && let Some(input) = inputs.next()
-            {
+            while let Some(mut input) = spare.pop() {
+                if !fill(&mut input) {
+                    break;
+                }
                 let free = under_way
                     .back()
                     .map_or(0, |(_, r)| (r.readback + 1) % AHEAD);
@@ -295,10 +298,11 @@ impl Executable for WgpuExecutable {
             let Some((input, run)) = under_way.pop_front() else {
                 return Ok(());
             };
-            let result = self.finish(run)?.swap_remove(0);
-            if done(&input, result).is_break() {
+            let flow = self.finish(run, |results| done(&input, &results[0]))?;
+            if flow.is_break() {
                 return Ok(());
             }
+            spare.push(input);
         }
     }
 
@@ -365,23 +369,26 @@ fn as_stored(x: &[f32], storage: Storage) -> Cow<'_, [u8]> {
 }
 
 /// A result as the device keeps it, in 32 bits.
-fn from_memory(bytes: &[u8], storage: Storage) -> Vec<f32> {
-    let size = match storage {
-        Storage::F32 => size_of::<f32>(),
-        Storage::F16 => size_of::<half::f16>(),
-    };
-    let mut values = vec![0.0; bytes.len() / size];
-    let chunks = values.par_chunks_mut(CHUNK);
-    chunks
-        .zip(bytes.par_chunks(size * CHUNK))
-        .for_each(|(values, bytes)| match storage {
-            Storage::F32 => bytemuck::cast_slice_mut(values).copy_from_slice(bytes),
-            Storage::F16 => {
-                let narrow = bytemuck::pod_collect_to_vec::<u8, half::f16>(bytes);
-                narrow.convert_to_f32_slice(values);
-            }
-        });
-    values
+fn from_memory(bytes: &[u8], storage: Storage) -> Cow<'_, [f32]> {
+    match storage {
+        // Aligned on every driver known.
+        Storage::F32 => match bytemuck::try_cast_slice(bytes) {
+            Ok(values) => Cow::Borrowed(values),
+            Err(_) => Cow::Owned(bytemuck::pod_collect_to_vec(bytes)),
+        },
+        Storage::F16 => {
+            let narrow = bytemuck::pod_collect_to_vec::<u8, half::f16>(bytes);
+            Cow::Owned(narrow.to_f32_vec())
+        }
+    }
+}
+
+/// A copy, made on all cores: the memory is new, and touching it takes longer than copying.
+fn on_all_cores(values: &[f32]) -> Vec<f32> {
+    let mut copy = vec![0.0; values.len()];
+    let chunks = copy.par_chunks_mut(CHUNK).zip(values.par_chunks(CHUNK));
+    chunks.for_each(|(to, from)| to.copy_from_slice(from));
+    copy
 }
 
 /// Compares the lengths of operands with what the graph declares.
@@ -492,12 +499,16 @@ mod tests {
                     executable.pace.slow_down();
                 }
                 let mut asked = 0;
-                let mut inputs = (0..7).map(|n| {
-                    asked += 1;
-                    input(n)
-                });
+                let mut fill = |x: &mut Vec<f32>| {
+                    let more = asked < 7;
+                    if more {
+                        *x = input(asked);
+                        asked += 1;
+                    }
+                    more
+                };
                 let mut results = Vec::new();
-                let mut done = |x: &[f32], y: Vec<f32>| {
+                let mut done = |x: &[f32], y: &[f32]| {
                     assert_eq!(y, expected(x));
                     results.push(x.to_vec());
                     match results.len() < most {
@@ -505,7 +516,7 @@ mod tests {
                         false => ControlFlow::Break(()),
                     }
                 };
-                executable.run_each(&mut inputs, &mut done).unwrap();
+                executable.run_each(&mut fill, &mut done).unwrap();
                 assert_eq!(results, (0..most).map(input).collect::<Vec<_>>());
                 assert_eq!(asked, 7.min(most + AHEAD - 1));
             }

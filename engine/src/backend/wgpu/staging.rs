@@ -196,16 +196,22 @@ impl Readback {
         });
         context.wait(submission)?;
         await_map(context, &mapped)?;
-        let read = || {
-            let view = self.buffer.slice(..).get_mapped_range()?;
-            let parts: Vec<&[u8]> = (self.sources.iter())
-                .map(|(source, offset)| &view[*offset as usize..(*offset + source.bytes) as usize])
-                .collect();
-            Ok(make(&parts))
-        };
-        let result = read().map_err(|e: wgpu::MapRangeError| context.refused("readback", e));
-        self.buffer.unmap();
-        result
+        let unmap = Unmap(&self.buffer);
+        let refused = |e: wgpu::MapRangeError| context.refused("readback", e);
+        let view = unmap.0.slice(..).get_mapped_range().map_err(refused)?;
+        let parts: Vec<&[u8]> = (self.sources.iter())
+            .map(|(source, offset)| &view[*offset as usize..(*offset + source.bytes) as usize])
+            .collect();
+        Ok(make(&parts))
+    }
+}
+
+/// Gives a mapped buffer back to the device, also where what was made of it ended in a panic.
+struct Unmap<'a>(&'a wgpu::Buffer);
+
+impl Drop for Unmap<'_> {
+    fn drop(&mut self) {
+        self.0.unmap();
     }
 }
 
