@@ -40,8 +40,9 @@ const SHIFT_BOUND: f64 = 0.25;
 /// What a graphics device may be off from the processor, of 255.
 const DEVICE_BOUND: f32 = 0.5;
 
-/// What keeping flat areas may cost on a slope that JPEG has made flat stairs of, in dB.
-const STAIRS_BOUND: f64 = 0.3;
+/// What keeping flat areas may cost on a slope that JPEG has made flat stairs of, in dB. It is less
+/// where no stair reaches further than what counts as flat, so that of some slopes nothing is kept.
+const STAIRS_BOUND: f64 = 0.7;
 
 /// How far the slope climbs, and on how many pixels.
 const SLOPE: (f32, usize) = (0.1, 256);
@@ -177,7 +178,7 @@ fn networks_miss_flat_greys_by_no_more_than_is_told_and_shift_no_tone() {
     for (name, model) in models() {
         let scale = model.config.scale;
         let mut restorer = Restorer::new(Arc::new(Device::cpu()), model).unwrap();
-        let most = farthest(&levels(3), SIDE, |p| by_network(&mut restorer, p));
+        let most = farthest(&levels(5), SIDE, |p| by_network(&mut restorer, p));
         let mut shift = (0f64, String::new());
         for path in photos() {
             let file = path.file_name().unwrap().to_string_lossy().into_owned();
@@ -202,12 +203,15 @@ fn networks_miss_flat_greys_by_no_more_than_is_told_and_shift_no_tone() {
     assert!(wrong.is_empty(), "{}", wrong.join("; "));
 }
 
-/// Qualities of JPEG: one, or by `SERPENT_ALL_QUALITIES=1` three.
-fn qualities() -> &'static [u8] {
-    match std::env::var_os("SERPENT_ALL_QUALITIES") {
-        Some(_) => &[5, 10, 20],
-        None => &[5],
+/// Greys at which slopes begin, and the quality of JPEG: where keeping flat areas costs most, or all
+/// by `SERPENT_ALL_SLOPES=1`. At quality 5 stairs are 0.078 high.
+fn slopes() -> Vec<(f32, u8)> {
+    if std::env::var_os("SERPENT_ALL_SLOPES").is_none() {
+        return vec![(0.36, 5)];
     }
+    let starts = [0.33, 0.345, 0.36, 0.375, 0.39];
+    let all = |quality| starts.map(|start| (start, quality));
+    [5, 10, 20].into_iter().flat_map(all).collect()
 }
 
 #[test]
@@ -216,25 +220,25 @@ fn keeping_flat_areas_costs_little_on_the_stairs_that_jpeg_makes_of_a_slope() {
     let model = Arc::new(library.load(Some("jpeg")).unwrap().1);
     let mut restorer = Restorer::new(Arc::new(Device::cpu()), model).unwrap();
     let (climb, side) = SLOPE;
-    let row = (0..side).map(|x| 0.5 + climb * (x as f32 / (side - 1) as f32 - 0.5));
-    let row: Vec<f32> = row.flat_map(|v| [v; 3]).collect();
-    let slope = Picture::new(side, side, Colour::Rgb, row.repeat(side)).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("slope.jpg");
-    for &quality in qualities() {
-        let bytes = slope.to_encoded(Format::Jpeg, quality).unwrap();
-        std::fs::write(&path, bytes).unwrap();
+    for (start, quality) in slopes() {
+        let row = (0..side).map(|x| start + climb * x as f32 / (side - 1) as f32);
+        let row: Vec<f32> = row.flat_map(|v| [v; 3]).collect();
+        let slope = Picture::new(side, side, Colour::Rgb, row.repeat(side)).unwrap();
+        std::fs::write(&path, slope.to_encoded(Format::Jpeg, quality).unwrap()).unwrap();
         let stairs = Picture::open(&path).unwrap();
         let near = |p: &Picture| psnr(p.samples(), slope.samples(), 1.0);
         let kept = near(&restored(&mut restorer, &stairs));
         let network = near(&by_network(&mut restorer, &stairs));
         println!(
-            "quality {quality}: {:.2} dB as it is, {kept:.2} restored, {network:.2} by the network",
+            "quality {quality}, from {start}: {:.2} dB as it is, {kept:.2} restored, \
+            {network:.2} by the network",
             near(&stairs)
         );
         // Else nothing is undone, and all would cost little.
-        assert!(network > near(&stairs), "quality {quality}");
-        assert!(kept > network - STAIRS_BOUND, "quality {quality}");
+        assert!(kept > near(&stairs) + 1.0, "quality {quality}, {start}");
+        assert!(kept > network - STAIRS_BOUND, "quality {quality}, {start}");
     }
 }
 
