@@ -7,7 +7,7 @@
 //! edges of a photograph are no steps but lines, texture and soft shadows: the few steepest are
 //! believed, and their median is told.
 
-use crate::image::Rgb32;
+use crate::image::Rgb;
 use crate::train::degrade::{kernel, separable};
 
 /// Smoothing before all, in pixels.
@@ -25,7 +25,7 @@ const LEAST: usize = 50;
 /// Estimates the standard deviation in pixels of a Gaussian blur, given σ of the noise (0 to 1).
 ///
 /// None where there are no edges to tell from.
-pub fn gaussian_blur(picture: &Rgb32, noise: f32) -> Option<f32> {
+pub fn gaussian_blur(picture: &Rgb<'_>, noise: f32) -> Option<f32> {
     let (width, height) = (picture.width(), picture.height());
     if width < 16 || height < 16 {
         return None;
@@ -77,7 +77,7 @@ pub fn gaussian_blur(picture: &Rgb32, noise: f32) -> Option<f32> {
     Some((*total * *total - FIRST * FIRST).max(0.0).sqrt())
 }
 
-fn luma(picture: &Rgb32) -> Vec<f32> {
+fn luma(picture: &Rgb<'_>) -> Vec<f32> {
     let weigh = |p: &[f32; 3]| 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2];
     picture
         .samples()
@@ -112,6 +112,7 @@ fn step(gx: f32, gy: f32) -> (i64, i64) {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::image::Rgb32;
 
     #[test]
     fn a_blurred_disc_tells_its_blur() {

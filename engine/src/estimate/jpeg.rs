@@ -8,7 +8,7 @@
 
 use std::f32::consts::PI;
 
-use crate::image::Rgb32;
+use crate::image::Rgb;
 
 /// Luminance table of the JPEG standard (ITU T.81, K.1), row by row.
 const LUMINANCE: [u16; 64] = [
@@ -102,7 +102,7 @@ pub struct Blocks {
 }
 
 /// Looks for JPEG's blocks in a picture; none under 64 pixels a side.
-pub fn blocks(picture: &Rgb32) -> Option<Blocks> {
+pub fn blocks(picture: &Rgb<'_>) -> Option<Blocks> {
     let (width, height) = (picture.width(), picture.height());
     if width < 64 || height < 64 {
         return None;
@@ -208,7 +208,7 @@ fn wave(u: usize, v: usize) -> [f32; 64] {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
-    use crate::image::{Colour, Format, Picture};
+    use crate::image::{Colour, Format, Picture, Rgb32};
 
     /// Edges, ripples and a little grain.
     fn scene(side: usize) -> Picture {

@@ -14,7 +14,7 @@ pub use jpeg::{Blocks, blocks, quality_of_file};
 pub use noise::white_noise;
 pub use propose::{Ailment, Proposal, propose};
 
-use crate::image::Rgb32;
+use crate::image::{Rgb, Rgb32};
 
 /// Longest side of what is looked at: of larger pictures the middle.
 const SIDE: usize = 1024;
@@ -37,7 +37,7 @@ pub struct Diagnosis {
 
 /// Measures a picture. `file` is what it was read from, if that is at hand: a JPEG file tells its
 /// quality itself.
-pub fn diagnose(picture: &Rgb32, file: Option<&[u8]>) -> Diagnosis {
+pub fn diagnose(picture: &Rgb<'_>, file: Option<&[u8]>) -> Diagnosis {
     let middle = middle(picture);
     let (width, height) = (middle.width(), middle.height());
     let noise = white_noise(middle.samples(), width, height, 3);
@@ -55,11 +55,11 @@ pub fn diagnose(picture: &Rgb32, file: Option<&[u8]>) -> Diagnosis {
 }
 
 /// The middle of a large picture, on the grid of its blocks.
-fn middle(picture: &Rgb32) -> Rgb32 {
+fn middle<'a>(picture: &'a Rgb<'_>) -> Rgb<'a> {
     let (width, height) = (picture.width(), picture.height());
     let (wide, high) = (width.min(SIDE), height.min(SIDE));
     if (wide, high) == (width, height) {
-        return picture.clone();
+        return Rgb::from_parts(width, height, picture.samples());
     }
     let (x, y) = ((width - wide) / 2 / 8 * 8, (height - high) / 2 / 8 * 8);
     let mut samples = Vec::with_capacity(wide * high * 3);
@@ -67,16 +67,16 @@ fn middle(picture: &Rgb32) -> Rgb32 {
         let at = (row * width + x) * 3;
         samples.extend_from_slice(&picture.samples()[at..at + wide * 3]);
     }
-    Rgb32::from_parts(wide, high, samples)
+    Rgb::from_parts(wide, high, samples)
 }
 
 /// Means of 2×2 pixels.
-fn halved(picture: &Rgb32) -> Rgb32 {
+fn halved(picture: &Rgb<'_>) -> Rgb32 {
     let (width, height) = (picture.width() / 2, picture.height() / 2);
     let at = |x: usize, y: usize, c: usize| picture.samples()[(y * picture.width() + x) * 3 + c];
     let samples = (0..width * height * 3).map(|i| {
         let (x, y, c) = (i / 3 % width * 2, i / 3 / width * 2, i % 3);
         (at(x, y, c) + at(x + 1, y, c) + at(x, y + 1, c) + at(x + 1, y + 1, c)) / 4.0
     });
-    Rgb32::from_parts(width, height, samples.collect())
+    Rgb32::from_parts(width, height, samples.collect::<Vec<_>>())
 }

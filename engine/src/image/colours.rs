@@ -15,7 +15,7 @@ use moxcms::{ColorProfile, DataColorSpace, Layout, TransformExecutor, TransformO
 use rayon::prelude::*;
 
 use super::resize::{Factor, bicubic};
-use super::{BitDepth, Colour, Light, Picture, Rgb32};
+use super::{BitDepth, Colour, Light, Picture, Rgb, Rgb32};
 
 /// Steps along each axis of the colours tried when asking what a profile does.
 const STEPS: usize = 9;
@@ -124,9 +124,11 @@ impl ColourTransform {
     }
 
     /// What a network sees of the picture: three channels of sRGB, in [0, 1].
-    pub fn seen(&self, picture: &Picture) -> Rgb32 {
-        let mut rgb = picture.to_rgb();
-        self.to_srgb(rgb.samples_mut());
+    pub fn seen<'a>(&self, picture: &'a Picture) -> Rgb<'a> {
+        let mut rgb = picture.as_rgb();
+        if !self.is_srgb() {
+            self.to_srgb(rgb.samples_mut());
+        }
         rgb
     }
 

@@ -37,4 +37,4 @@ pub use encode::SaveOptions;
 pub use error::ImageError;
 pub use format::Format;
 pub use picture::{BitDepth, Colour, Light, Metadata, Picture};
-pub use rgb::Rgb32;
+pub use rgb::{Rgb, Rgb32};

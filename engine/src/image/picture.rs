@@ -1,9 +1,9 @@
 //! A photograph in memory.
 
-use rayon::prelude::*;
+use std::borrow::Cow;
 
 use super::resize::{self, Factor};
-use super::{ImageError, Rgb32};
+use super::{ImageError, Rgb, Rgb32};
 
 /// Whether pixels have one sample or three.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -183,21 +183,27 @@ impl Picture {
         Ok(self)
     }
 
-    /// Three channels in the picture's own colours, grey repeated in each.
-    pub fn to_rgb(&self) -> Rgb32 {
-        let samples = match self.colour {
-            // On all cores: a large picture's copy is mostly the system making room for it.
-            Colour::Rgb => self.samples.par_iter().copied().collect(),
+    /// Three channels in the picture's own colours, grey repeated in each. Nothing is copied of a
+    /// picture that has three.
+    pub fn as_rgb(&self) -> Rgb<'_> {
+        let samples: Cow<'_, [f32]> = match self.colour {
+            Colour::Rgb => (&self.samples).into(),
             Colour::Grey => self.samples.iter().flat_map(|&v| [v, v, v]).collect(),
         };
-        Rgb32::from_parts(self.width, self.height, samples)
+        Rgb::from_parts(self.width, self.height, samples)
+    }
+
+    /// [`Picture::as_rgb`] with samples of its own.
+    pub fn to_rgb(&self) -> Rgb32 {
+        let rgb = self.as_rgb();
+        Rgb32::from_parts(self.width, self.height, rgb.into_samples())
     }
 
     /// This picture with the pixels of a network's output: the colour kind
     /// (grey is the mean of the three channels), depth and metadata stay. If
     /// the output is larger by a whole factor, alpha is enlarged with it
     /// (bicubic); at any other size alpha is sampled at the nearest pixel.
-    pub fn with_pixels(&self, rgb: Rgb32) -> Self {
+    pub fn with_pixels(&self, rgb: Rgb<'_>) -> Self {
         let (width, height) = (rgb.width(), rgb.height());
         let samples = match self.colour {
             Colour::Rgb => rgb.into_samples(),

@@ -1,18 +1,25 @@
 //! The three-channel picture that network, degradations and metrics share.
 
+use std::borrow::Cow;
+
+use rayon::prelude::*;
+
 use super::ImageError;
 use super::picture::check;
 
 /// A colour picture as 32-bit samples: [height, width, 3], display-referred.
 /// Values are nominally in [0, 1], but noise may leave that range.
+pub type Rgb32 = Rgb<'static>;
+
+/// An [`Rgb32`] whose samples may be those of another picture, until they are changed.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Rgb32 {
+pub struct Rgb<'a> {
     width: usize,
     height: usize,
-    samples: Vec<f32>,
+    samples: Cow<'a, [f32]>,
 }
 
-impl Rgb32 {
+impl<'a> Rgb<'a> {
     /// A picture from interleaved samples ([height, width, 3]).
     ///
     /// # Errors
@@ -22,7 +29,7 @@ impl Rgb32 {
         Ok(Self {
             width,
             height,
-            samples,
+            samples: samples.into(),
         })
     }
 
@@ -33,13 +40,13 @@ impl Rgb32 {
     pub fn from_planes(width: usize, height: usize, planes: &[f32]) -> Result<Self, ImageError> {
         check(width, height, 3, planes.len())?;
         let area = width * height;
-        let samples = (0..area)
+        let samples: Vec<f32> = (0..area)
             .flat_map(|i| [planes[i], planes[area + i], planes[2 * area + i]])
             .collect();
         Ok(Self {
             width,
             height,
-            samples,
+            samples: samples.into(),
         })
     }
 
@@ -52,12 +59,17 @@ impl Rgb32 {
         Ok(Self {
             width,
             height,
-            samples: bytes.iter().map(|&v| f32::from(v) / 255.0).collect(),
+            samples: (bytes.iter()).map(|&v| f32::from(v) / 255.0).collect(),
         })
     }
 
     /// For callers that computed the length themselves.
-    pub(crate) fn from_parts(width: usize, height: usize, samples: Vec<f32>) -> Self {
+    pub(crate) fn from_parts(
+        width: usize,
+        height: usize,
+        samples: impl Into<Cow<'a, [f32]>>,
+    ) -> Self {
+        let samples = samples.into();
         debug_assert_eq!(samples.len(), width * height * 3);
         Self {
             width,
@@ -83,12 +95,18 @@ impl Rgb32 {
 
     /// The samples, [height, width, 3], to change in place.
     pub fn samples_mut(&mut self) -> &mut [f32] {
-        &mut self.samples
+        if let Cow::Borrowed(samples) = self.samples {
+            self.samples = copied(samples).into();
+        }
+        self.samples.to_mut()
     }
 
     /// The samples, [height, width, 3], by value.
     pub fn into_samples(self) -> Vec<f32> {
-        self.samples
+        match self.samples {
+            Cow::Borrowed(samples) => copied(samples),
+            Cow::Owned(samples) => samples,
+        }
     }
 
     /// The samples as planes, [3, height, width].
@@ -102,6 +120,11 @@ impl Rgb32 {
     pub fn to_bytes(&self) -> Vec<u8> {
         self.samples.iter().map(|&v| to_u8(v)).collect()
     }
+}
+
+/// A copy, made on all cores: of a large picture it is mostly the system making room for it.
+fn copied(samples: &[f32]) -> Vec<f32> {
+    samples.par_iter().copied().collect()
 }
 
 /// Clips to [0, 1] and rounds to 8 bits; not-a-number becomes 0.

@@ -16,7 +16,7 @@ pub use chart::{ChartError, Point, quality_for_cost};
 pub use psnr::{luma, mse, psnr};
 pub use ssim::{WINDOW, ssim};
 
-use crate::image::Rgb32;
+use crate::image::Rgb;
 
 /// How two pictures are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,8 +74,8 @@ pub enum MetricError {
 /// [`MetricError::Sizes`] for different sizes, [`MetricError::Border`] if the
 /// protocol's border leaves nothing.
 pub fn compare(
-    reference: &Rgb32,
-    other: &Rgb32,
+    reference: &Rgb<'_>,
+    other: &Rgb<'_>,
     protocol: Protocol,
 ) -> Result<Quality, MetricError> {
     let (width, height) = (reference.width(), reference.height());
@@ -96,7 +96,7 @@ pub fn compare(
             border,
         });
     }
-    let prepare = |picture: &Rgb32| {
+    let prepare = |picture: &Rgb<'_>| {
         let rounded: Vec<f32> = picture.to_bytes().into_iter().map(f32::from).collect();
         match protocol {
             Protocol::Rgb8 => (rounded, width, height, 3),

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
+use crate::image::Rgb32;
 
 fn picture(width: usize, height: usize, value: impl Fn(usize, usize, usize) -> f32) -> Rgb32 {
     let samples = (0..width * height * 3)

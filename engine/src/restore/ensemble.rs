@@ -4,14 +4,14 @@
 //! of all eight is closer to the truth (Timofte, Rothe and Van Gool 2016; "+" in tables of
 //! super-resolution), at eight times the time.
 
-use crate::image::Rgb32;
+use crate::image::{Rgb, Rgb32};
 
 /// Ways to turn a square.
 pub(super) const TURNS: u8 = 8;
 
 /// Turns an interleaved picture of three channels: bit 0 transposes, then bit 1 mirrors left and
 /// right, bit 2 top and bottom.
-pub(super) fn turned(picture: &Rgb32, turn: u8) -> Rgb32 {
+pub(super) fn turned(picture: &Rgb<'_>, turn: u8) -> Rgb32 {
     let (width, height) = (picture.width(), picture.height());
     let (wide, high) = match turn & 1 {
         0 => (width, height),
@@ -25,7 +25,7 @@ pub(super) fn turned(picture: &Rgb32, turn: u8) -> Rgb32 {
 }
 
 /// Undoes [`turned`].
-pub(super) fn turned_back(picture: &Rgb32, turn: u8) -> Rgb32 {
+pub(super) fn turned_back(picture: &Rgb<'_>, turn: u8) -> Rgb32 {
     let (wide, high) = (picture.width(), picture.height());
     let (width, height) = match turn & 1 {
         0 => (wide, high),
@@ -41,7 +41,7 @@ pub(super) fn turned_back(picture: &Rgb32, turn: u8) -> Rgb32 {
 
 /// A picture whose pixel at (x, y) is the source's at `from(x, y)`.
 fn from_source(
-    source: &Rgb32,
+    source: &Rgb<'_>,
     (width, height): (usize, usize),
     from: impl Fn(usize, usize) -> (usize, usize),
 ) -> Rgb32 {

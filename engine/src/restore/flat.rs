@@ -10,7 +10,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::checkpoint::Task;
-use crate::image::Rgb32;
+use crate::image::Rgb;
 
 /// How many pixels around one must all have its very colour for anything of it to be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +60,7 @@ const BAND: usize = 512;
 
 /// Puts the flat areas of a picture into a network's `output` for it: interleaved, three samples a
 /// pixel, each side `scale` times the picture's.
-pub(super) fn keep(output: &mut [f32], picture: &Rgb32, scale: usize, reach: Reach) {
+pub(super) fn keep(output: &mut [f32], picture: &Rgb<'_>, scale: usize, reach: Reach) {
     let (width, height) = (picture.width(), picture.height());
     if output.is_empty() {
         return;
@@ -88,7 +88,7 @@ pub(super) fn keep(output: &mut [f32], picture: &Rgb32, scale: usize, reach: Rea
 
 /// For each pixel of these rows the distance to the nearest that has a neighbour of another colour
 /// beside, above or below, at most [`Reach::far`]; nothing where none is out of reach.
-fn distances(picture: &Rgb32, rows: Range<usize>, reach: Reach) -> Option<Vec<u8>> {
+fn distances(picture: &Rgb<'_>, rows: Range<usize>, reach: Reach) -> Option<Vec<u8>> {
     let width = picture.width();
     let far = reach.0 + RAMP;
     let top = rows.start.saturating_sub(reach.far());
@@ -116,7 +116,7 @@ fn distances(picture: &Rgb32, rows: Range<usize>, reach: Reach) -> Option<Vec<u8
 }
 
 /// Whether the pixels beside, above and below one have its colour.
-fn is_even(picture: &Rgb32, x: usize, y: usize) -> bool {
+fn is_even(picture: &Rgb<'_>, x: usize, y: usize) -> bool {
     let own = row(picture, y);
     let around = [
         own[x.saturating_sub(1)],
@@ -143,7 +143,7 @@ fn sweep(distances: &mut [u8], width: usize, far: u8) {
 }
 
 /// A row's colours.
-fn row(picture: &Rgb32, y: usize) -> &[[f32; 3]] {
+fn row<'a>(picture: &'a Rgb<'_>, y: usize) -> &'a [[f32; 3]] {
     let width = picture.width();
     &picture.samples().as_chunks().0[y * width..(y + 1) * width]
 }
@@ -152,6 +152,7 @@ fn row(picture: &Rgb32, y: usize) -> &[[f32; 3]] {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::image::Rgb32;
     use proptest::prelude::*;
 
     fn picture(width: usize, height: usize, at: impl Fn(usize, usize) -> f32) -> Rgb32 {

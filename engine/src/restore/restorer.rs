@@ -15,7 +15,7 @@ use crate::backend::BackendError;
 use crate::checkpoint::Checkpoint;
 use crate::estimate::white_noise;
 use crate::image::resize::{Factor, bicubic};
-use crate::image::{BitDepth, ColourTransform, Limits, Picture, Rgb32};
+use crate::image::{BitDepth, ColourTransform, Limits, Picture, Rgb, Rgb32};
 
 /// Memory that the intermediates of one tile may take.
 pub const MEMORY_BUDGET: u64 = 1 << 30;
@@ -234,7 +234,7 @@ impl Restorer {
     /// The mean of the network's outputs for the eight turns of the picture.
     fn ensemble(
         &mut self,
-        rgb: &Rgb32,
+        rgb: &Rgb<'_>,
         options: &Options,
         monitor: &mut Monitor<'_>,
         notes: &mut Vec<String>,
@@ -266,7 +266,7 @@ impl Restorer {
     /// The network's output for the whole picture, clipped to [0, 1], and the device it comes from.
     fn network(
         &mut self,
-        rgb: &Rgb32,
+        rgb: &Rgb<'_>,
         options: &Options,
         monitor: &mut Monitor<'_>,
         notes: &mut Vec<String>,
@@ -436,7 +436,7 @@ fn noise_of(picture: &Picture) -> f32 {
 }
 
 /// σ of the noise of a picture in sRGB.
-fn noise_in(rgb: &Rgb32) -> f32 {
+fn noise_in(rgb: &Rgb<'_>) -> f32 {
     white_noise(rgb.samples(), rgb.width(), rgb.height(), 3).clamp(0.0, 1.0)
 }
 
@@ -453,7 +453,8 @@ pub fn blend(
     if strength >= 1.0 {
         return Ok(restored.clone());
     }
-    let rgb = original.bled().to_rgb();
+    let bled = original.bled();
+    let rgb = bled.as_rgb();
     let factor = restored.width() / rgb.width().max(1);
     let base = bicubic(
         rgb.samples(),

@@ -211,7 +211,8 @@ pub fn reflect(index: usize, length: usize) -> usize {
 
 /// Puts restored tiles together again.
 ///
-/// Tiles must come in the plan's order. Besides the result, one row of tiles is held.
+/// Tiles must come in the plan's order. Besides the result, one row of tiles is held where there
+/// are several to a row.
 pub struct Blender<'a> {
     plan: &'a TilePlan,
     scale: usize,
@@ -224,7 +225,10 @@ impl<'a> Blender<'a> {
     /// Ready for the first tile; the network enlarges `scale` times.
     pub fn new(plan: &'a TilePlan, scale: usize) -> Self {
         let width = plan.columns.length * scale;
-        let rows = plan.rows.tile.min(plan.rows.length) * scale;
+        let rows = match plan.columns.starts.len() {
+            1 => 0,
+            _ => plan.rows.tile.min(plan.rows.length) * scale,
+        };
         Self {
             plan,
             scale,
@@ -239,11 +243,15 @@ impl<'a> Blender<'a> {
         let across = self.plan.columns.starts.len();
         let (row, column) = (self.next / across, self.next % across);
         self.next += 1;
-        let gates = gates(&self.plan.columns, column, self.scale);
-        let left = self.plan.columns.starts[column] * self.scale;
         let stride = self.plan.columns.length * self.scale * CHANNELS;
         let tile_stride = self.plan.columns.tile * self.scale * CHANNELS;
-        let lines = self.strip.par_chunks_exact_mut(stride);
+        if across == 1 {
+            return self.add_rows(row, tile.par_chunks_exact(tile_stride));
+        }
+        let gates = gates(&self.plan.columns, column, self.scale);
+        let left = self.plan.columns.starts[column] * self.scale;
+        let mut strip = std::mem::take(&mut self.strip);
+        let lines = strip.par_chunks_exact_mut(stride);
         lines
             .zip(tile.par_chunks_exact(tile_stride))
             .for_each(|(line, source)| {
@@ -258,19 +266,22 @@ impl<'a> Blender<'a> {
                 }
             });
         if column + 1 == across {
-            self.add_strip(row, stride);
+            self.add_rows(row, strip.par_chunks_exact(stride));
         }
+        self.strip = strip;
     }
 
-    fn add_strip(&mut self, row: usize, stride: usize) {
+    /// Adds the lines of a row of tiles, each with what lies beyond the picture or without.
+    fn add_rows<'l>(&mut self, row: usize, new: impl IndexedParallelIterator<Item = &'l [f32]>) {
         let top = self.plan.rows.starts[row] * self.scale;
+        let stride = self.plan.columns.length * self.scale * CHANNELS;
         let gates = gates(&self.plan.rows, row, self.scale);
         let lines = self.result[top * stride..].par_chunks_exact_mut(stride);
         lines
-            .zip(self.strip.par_chunks_exact(stride))
+            .zip(new)
             .zip(&gates)
             .for_each(|((line, new), &gate)| match gate {
-                1.0 => line.copy_from_slice(new),
+                1.0 => line.copy_from_slice(&new[..stride]),
                 _ => (line.iter_mut().zip(new)).for_each(|(old, &new)| *old = mix(*old, new, gate)),
             });
     }

@@ -42,8 +42,8 @@ impl Meter {
         priority::spawn(move || {
             for task in todo {
                 let compared = compare(
-                    &task.reference.in_srgb().to_rgb(),
-                    &task.picture.in_srgb().to_rgb(),
+                    &task.reference.in_srgb().as_rgb(),
+                    &task.picture.in_srgb().as_rgb(),
                     Protocol::Rgb8,
                 );
                 let measured = match compared {

@@ -1,14 +1,14 @@
 //! Convolution of a picture with a kernel, mirrored at the edges.
 
 use super::kernel::Kernel;
-use crate::image::Rgb32;
 use crate::image::resize::mirror;
+use crate::image::{Rgb, Rgb32};
 
 /// Convolves rows and columns with the same symmetric filter of odd length.
-pub(crate) fn separable(image: &Rgb32, taps: &[f32]) -> Rgb32 {
+pub(crate) fn separable(image: &Rgb<'_>, taps: &[f32]) -> Rgb32 {
     let radius = taps.len() / 2;
     if radius == 0 {
-        return image.clone();
+        return Rgb32::from_parts(image.width(), image.height(), image.samples().to_vec());
     }
     let (width, height) = (image.width(), image.height());
     let stride = width * 3;
