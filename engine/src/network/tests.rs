@@ -172,7 +172,8 @@ fn plans_take_little_more_than_what_lives_at_once() {
         let restoring = fuse(network.graph.clone());
         let mut graph = network.graph;
         let out = graph.outputs[0];
-        let target = graph.input("target", &graph.dims(out).to_vec());
+        let dims = graph.dims(out).to_vec();
+        let target = graph.input("target", &dims);
         let loss = graph.apply(Op::Loss(Loss::L1), &[out, target], "loss");
         let loss = loss.unwrap();
         let training = fuse_backward(differentiate(fuse(graph), loss).unwrap()).graph;
