@@ -24,9 +24,9 @@ const NETWORK_BOUND: f32 = 1.0;
 const SHORT_OF_IT: [(&str, f32); 5] = [
     ("deblur", 2.0),
     ("deblur-lens", 1.4),
-    ("denoise-tiny", 2.0),
+    ("denoise-tiny", 1.5),
     ("jpeg", 1.8),
-    ("photo", 2.8),
+    ("photo", 1.8),
 ];
 
 fn network_bound(name: &str) -> f32 {
