@@ -9,7 +9,8 @@
 // layout:   256 lanes = SEGMENTS runs of chunks × COLUMNS of the 4·NV·D columns, a V each, of
 //           one kind, picture and direction (columns fastest): each lane adds up
 //           its run, every run is started from the runs before it, then gone
-//           through again. 8 chunks are loaded at once.
+//           through again. 8 chunks are loaded at once; SHORT: a run has no more,
+//           and they are kept.
 // numerics: 32-bit, in a fixed order
 #include index
 #include lanes
@@ -82,6 +83,19 @@ fn main(
 
     var h = V(0.0);
     var total = V(0.0);
+#if SHORT
+#for I 8
+    let at$I = chunk_at(begin + $Iu, end, flip);
+    let delta$I = sums[sums_at + at$I * DV];
+    let loaded$I = states[states_at + at$I * ROW];
+#endfor
+#for I 8
+    if (begin + $Iu < end) {
+        h = exp2(a * delta$I) * h + loaded$I;
+        total += delta$I;
+    }
+#endfor
+#else
     for (var first = begin; first < end; first += 8u) {
 #for I 8
         let at$I = chunk_at(first + $Iu, end, flip);
@@ -95,16 +109,37 @@ fn main(
         }
 #endfor
     }
+#endif
+    // What the runs up to this one hand on, in log2(SEGMENTS) steps.
     run_states[local] = h;
     run_sums[local] = total;
     workgroupBarrier();
+    for (var step = COLUMNS; step < COLUMNS * SEGMENTS; step *= 2u) {
+        let reaches = local >= step;
+        let before = select(0u, local - step, reaches);
+        let run_state = run_states[before];
+        let run_sum = run_sums[before];
+        workgroupBarrier();
+        if (reaches) {
+            h += exp2(a * total) * run_state;
+            total += run_sum;
+            run_states[local] = h;
+            run_sums[local] = total;
+        }
+        workgroupBarrier();
+    }
     if (!live) {
         return;
     }
-    h = V(0.0);
-    for (var s = local % COLUMNS; s < local; s += COLUMNS) {
-        h = exp2(a * run_sums[s]) * h + run_states[s];
+    h = select(V(0.0), run_states[select(0u, local - COLUMNS, segment > 0u)], segment > 0u);
+#if SHORT
+#for I 8
+    if (begin + $Iu < end) {
+        states[states_at + at$I * ROW] = h;
+        h = exp2(a * delta$I) * h + loaded$I;
     }
+#endfor
+#else
     for (var first = begin; first < end; first += 8u) {
 #for I 8
         let at$I = chunk_at(first + $Iu, end, flip);
@@ -118,4 +153,5 @@ fn main(
         }
 #endfor
     }
+#endif
 }

@@ -31,8 +31,13 @@ struct Token {
 
 fn load(w: Walk, l: Lane, adds: bool) -> Token {
     var x: Token;
+#if WHOLE
+    x.live = true;
+    x.at = min(w.at, params.batch * params.tokens * DC - 1u);
+#else
     x.live = w.index < l.count;
     x.at = select(0u, w.at, x.live);
+#endif
     x.v = v[x.at];
     if (adds) { x.y = y[x.at]; }
     return x;
@@ -63,14 +68,13 @@ fn main(
         let skip = weight(k, SLOT_SKIP, l);
 #for I NV
 #for J 4
-        var h$I$J = C(0.0);
-        if (l.live) { h$I$J = states[state_index(0u, k, l) + (4u * $Iu + $Ju) * DC]; }
+        var h$I$J = state_of(0u, k, 4u * $Iu + $Ju, l);
 #endfor
 #endfor
         var w = walk_start(l, columns, reverse);
 #for T UNROLL
         var next$T = load(w, l, adds);
-        w = walk_next(w);
+        w = walk_next(w, columns);
 #endfor
         var fetched = fetch_rows(k, batch, select(0u, params.chunk - SUB, reverse), local);
         for (var done = SUB; done <= params.chunk; done += SUB) {
@@ -84,7 +88,7 @@ fn main(
 #for T UNROLL
                 let now$T = next$T;
                 next$T = load(w, l, adds);
-                w = walk_next(w);
+                w = walk_next(w, columns);
 #endfor
 #for T UNROLL
                 let row$T = (l.place * SUB + select(j + $Tu, SUB - 1u - j - $Tu, reverse)) * STAGED;

@@ -84,11 +84,10 @@ fn token_of(offset: u32, columns: bool) -> u32 {
 struct Walk {
     at: u32, // element of v
     index: u32, // of the token in its chunk
-    inner: u32, // tokens since the line began
     step: u32,
-    wrap: u32, // more to step where a line ends
+    inner: u32, // in columns: tokens since the line began
+    wrap: u32, // and what more to step where it ends
     back: u32, // 1 or −1
-    line: u32, // tokens of a line
 }
 
 fn walk_start(l: Lane, columns: bool, reverse: bool) -> Walk {
@@ -98,13 +97,11 @@ fn walk_start(l: Lane, columns: bool, reverse: bool) -> Walk {
     let token = token_of(offset, columns);
     w.at = (l.batch * params.tokens + token) * DC + l.channel;
     w.step = DC;
-    w.line = 0xffffffffu;
     if (columns) {
         let y = (first_y + offset) % params.height;
         w.inner = select(y, params.height - 1u - y, reverse);
         w.step = params.width * DC;
         w.wrap = (1u - params.tokens) * DC;
-        w.line = params.height;
     }
     w.back = select(1u, 0xffffffffu, reverse);
     w.step *= w.back;
@@ -112,23 +109,22 @@ fn walk_start(l: Lane, columns: bool, reverse: bool) -> Walk {
     return w;
 }
 
-fn walk_next(last: Walk) -> Walk {
+fn walk_next(last: Walk, columns: bool) -> Walk {
     var w = last;
     w.at += w.step;
-    w.inner += 1u;
-    if (w.inner == w.line) {
-        w.at += w.wrap;
-        w.inner = 0u;
-    }
     w.index += w.back;
+    if (columns) {
+        w.inner += 1u;
+        let ends = w.inner == params.height;
+        w.at += select(0u, w.wrap, ends);
+        w.inner = select(w.inner, 0u, ends);
+    }
     return w;
 }
 
+// Lanes past the last channel follow it: a branch here would have every load waited for.
 fn weight(k: u32, slot: u32, l: Lane) -> C {
-    if (!l.live) {
-        return C(0.0);
-    }
-    return weights[(k * SLOTS + slot) * DC + l.channel];
+    return weights[(k * SLOTS + slot) * DC + min(l.channel, DC - 1u)];
 }
 
 // Rows of the sub-block: STAGED vectors a token, r then B then C; unused places are 0.

@@ -1,9 +1,8 @@
 // Sweep 1 of scan_backward, in the direction's order; leaves z and u for sweep 2.
 #for I NV
 #for J 4
-        var h$I$J = C(0.0);
+        var h$I$J = state_of(0u, k, 4u * $Iu + $Ju, l);
         var s$I$J = C(0.0);
-        if (l.live) { h$I$J = states[state_index(0u, k, l) + (4u * $Iu + $Ju) * DC]; }
 #if !TIED
         var g_rate$I$J = C(0.0);
 #endif
@@ -16,7 +15,7 @@
         var w = walk_start(l, columns, reverse);
 #for T BATCH
         var next$T = load(w, l, e_at, false, false);
-        w = walk_next(w);
+        w = walk_next(w, columns);
 #endfor
         var offset = select(0u, params.chunk - SUB, reverse);
         var fetched = fetch_rows(k, batch, offset, local);
@@ -33,7 +32,7 @@
 #for T BATCH
                 let now$T = next$T;
                 next$T = load(w, l, e_at, false, false);
-                w = walk_next(w);
+                w = walk_next(w, columns);
 #endfor
 #for T BATCH
                 let row$T = (l.place * SUB + select(j + $Tu, SUB - 1u - j - $Tu, reverse)) * STAGED;
@@ -108,8 +107,7 @@
         var z = C(0.0);
 #for I NV
 #for J 4
-        var u$I$J = C(0.0);
-        if (l.live) { u$I$J = states[state_index(1u, k, l) + (4u * $Iu + $Ju) * DC]; }
+        var u$I$J = state_of(1u, k, 4u * $Iu + $Ju, l);
 #if TIED
         z += (4.0 * $I.0 + $J.0 + 1.0) * (u$I$J * h$I$J);
         g_rate += (4.0 * $I.0 + $J.0 + 1.0) * (u$I$J * s$I$J);

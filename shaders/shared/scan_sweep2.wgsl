@@ -13,7 +13,7 @@
         w = walk_start(l, columns, !reverse);
 #for T BATCH
         next$T = load(w, l, e_at, true, adds);
-        w = walk_next(w);
+        w = walk_next(w, columns);
 #endfor
         offset = select(params.chunk - SUB, 0u, reverse);
         fetched = fetch_rows(k, batch, offset, local);
@@ -30,7 +30,7 @@
 #for T BATCH
                 let now$T = next$T;
                 next$T = load(w, l, e_at, true, adds);
-                w = walk_next(w);
+                w = walk_next(w, columns);
 #endfor
 #for T BATCH
                 let row$T = (l.place * SUB + select(SUB - 1u - j - $Tu, j + $Tu, reverse)) * STAGED;

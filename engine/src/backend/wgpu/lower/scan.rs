@@ -22,6 +22,9 @@ const WANTED_LANES: usize = 1 << 18;
 /// tokens, longer ones gain nothing.
 const CHUNK_TOKENS: [usize; 2] = [16, 128];
 
+/// Chunks of a picture up to which carrying their states is a matter of waiting, not of bytes.
+const FEW_CHUNKS: usize = 2048;
+
 /// Most states that the forward passes go through without a loop: of four tokens, which are
 /// loaded ahead, or of fewer.
 const UNROLL_STATES: usize = 32;
@@ -150,8 +153,14 @@ impl Layout {
         let unroll = (UNROLL_STATES / states.next_power_of_two()).clamp(1, 4);
         let lanes = self.channel_lanes * self.group_chunks;
         let staged = self.group_chunks * self.sub * self.row_vectors;
+        // Whether every lane has a whole chunk.
+        let whole_chunks = sizes.tokens().is_multiple_of(self.chunk)
+            && self.chunks.is_multiple_of(self.group_chunks)
+            && self.channel_lanes * self.channel_blocks * (1 + usize::from(self.pair))
+                == sizes.channels;
         constants.extend([
             ("PAIR", self.pair.into()),
+            ("WHOLE", whole_chunks.into()),
             ("P_VECTORS", whole(4).into()),
             ("P_PAIRS", whole(2).into()),
             ("CHANNEL_LANES", self.channel_lanes.into()),
@@ -243,7 +252,11 @@ pub(super) fn carries(
     ];
     bindings.extend(gy.map(|g| (g, Access::Read)));
     let mut constants = layout.constants(sizes);
-    constants.push(("BACKWARD", gy.is_some().into()));
+    let suffixes = sizes.spec.tied && gy.is_none();
+    constants.extend([
+        ("BACKWARD", gy.is_some().into()),
+        ("SUFFIXES", suffixes.into()),
+    ]);
     lowered.dispatches.push(Dispatch {
         kernel: "scan_chunk",
         constants,
@@ -252,8 +265,13 @@ pub(super) fn carries(
         workgroups: fold(sizes.sequences() * layout.chunk_groups() * layout.channel_blocks),
     });
 
-    // Runs of at least 8 chunks (what a lane loads at once), columns in 64 bytes or more.
-    let segments = (layout.chunks.div_ceil(8)).next_power_of_two().clamp(1, 64);
+    // Runs of 8 chunks, what a lane loads at once, or longer ones. Columns in 64 bytes or more, or
+    // half of that where waiting costs more than bytes.
+    let most = if layout.chunks <= FEW_CHUNKS { 128 } else { 64 };
+    let segments = (layout.chunks.div_ceil(8))
+        .next_power_of_two()
+        .clamp(1, most);
+    let run = layout.chunks.div_ceil(segments);
     let vec4 = sizes.channels.is_multiple_of(4);
     let width = 4 * vectors * sizes.channels / if vec4 { 4 } else { 1 };
     let columns = (256 / segments).min(width.next_power_of_two());
@@ -262,6 +280,7 @@ pub(super) fn carries(
         ("VEC4", vec4.into()),
         ("KINDS", kinds.into()),
         ("SEGMENTS", segments.into()),
+        ("SHORT", (run <= 8).into()),
         ("COLUMNS", columns.into()),
     ]);
     lowered.dispatches.push(Dispatch {
@@ -272,11 +291,7 @@ pub(super) fn carries(
             (sums, Access::Read),
             (states, Access::Write),
         ],
-        params: vec![
-            sizes.batch as u32,
-            layout.chunks as u32,
-            layout.chunks.div_ceil(segments) as u32,
-        ],
+        params: vec![sizes.batch as u32, layout.chunks as u32, run as u32],
         workgroups: fold(kinds * sizes.sequences() * width.div_ceil(columns)),
     });
     states
