@@ -157,8 +157,36 @@ fn part(len: usize, most: usize) -> usize {
     matrices.div_ceil(matrices.div_ceil(most))
 }
 
+/// Most workgroups of a product that waits rather than computes, see [`shared_terms`]: on an NVIDIA
+/// H200 more of them are faster in larger tiles (docs/performance.md).
+const FEW: usize = 300;
+
+/// Few tokens: what such a product takes is its way from step to step along the terms, so
+/// subgroups share the terms instead of the tile, and tiles are small enough for every processor
+/// to have one. Nothing where there would be many.
+fn shared_terms(p: Product) -> Option<Launch> {
+    let of = |subgroups: [usize; 3], matrices: [usize; 2]| Tile {
+        subgroups,
+        matrices,
+        steps: part(p.k.div_ceil(subgroups[2]), 2),
+        kept: None,
+    };
+    let groups = |launch: &Launch| {
+        let (tiles_m, tiles_n) = launch.tiles();
+        tiles_m * tiles_n
+    };
+    let [large, small] = [of([2, 2, 2], [2, 2]), of([2, 1, 4], [1, 2])].map(|t| t.launch(p, 4));
+    let large = Some(large).filter(|l| groups(l) >= PROCESSORS - 4);
+    large
+        .or(Some(small))
+        .filter(|l| p.k >= 4 * SIDE && groups(l) <= FEW)
+}
+
 /// Products over tokens: the widest tile of which there are enough, keeping B if that fits.
 fn streaming(p: Product, stored: usize) -> Launch {
+    if let Some(launch) = shared_terms(p) {
+        return launch;
+    }
     let fits = |t: &&Tile| t.bytes(p.form) <= MEMORY;
     let enough = |launch: &Launch| {
         let (tiles_m, tiles_n) = launch.tiles();
