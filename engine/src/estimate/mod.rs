@@ -4,7 +4,6 @@
 //! (docs/models.md has the table): a proposal is a start for a person, not a verdict.
 
 mod blur;
-mod eigen;
 mod jpeg;
 mod noise;
 mod propose;

@@ -15,6 +15,7 @@ mod influence;
 mod memory;
 mod models;
 mod opening;
+mod pages;
 mod pause;
 mod preset;
 mod region;

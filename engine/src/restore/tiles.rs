@@ -13,6 +13,8 @@
 
 use rayon::prelude::*;
 
+use super::pages;
+
 /// Samples a pixel of a picture and of what a network gives.
 const CHANNELS: usize = 3;
 
@@ -165,7 +167,7 @@ impl TilePlan {
             .collect();
         let (pixels, _) = samples.as_chunks::<CHANNELS>();
         let channels = CHANNELS + usize::from(noise.is_some());
-        out.resize(tile_height * tile_width * channels, 0.0);
+        pages::resize(out, tile_height * tile_width * channels);
         let lines = out.par_chunks_exact_mut(tile_width * channels);
         lines.enumerate().for_each(|(y, line)| {
             let row = &pixels[reflect(top + y, height) * width..][..width];
@@ -232,8 +234,8 @@ impl<'a> Blender<'a> {
         Self {
             plan,
             scale,
-            strip: vec![0.0; rows * width * CHANNELS],
-            result: vec![0.0; plan.rows.length * scale * width * CHANNELS],
+            strip: pages::zeros(rows * width * CHANNELS),
+            result: pages::zeros(plan.rows.length * scale * width * CHANNELS),
             next: 0,
         }
     }
