@@ -14,7 +14,7 @@
 // layout:   a workgroup is GROUP_CHUNKS chunks × CHANNEL_LANES lanes over channels of one
 //           direction; a direction and its reverse, which read the same tokens,
 //           are neighbouring workgroups
-// numerics: 32-bit, in the order of the tokens; v, p, gy in 16 bits where HALF
+// numerics: 32-bit, in the order of the sweep; v, p, gy in 16 bits where HALF
 #include index
 #if BACKWARD
 const STAGED: u32 = RV + 2u * NV;
