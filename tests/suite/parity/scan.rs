@@ -116,11 +116,15 @@ const SHAPES: [Case; 13] = [
     Case::new([1, 4, 9, 40], [2, 18, 9], true),
 ];
 
-/// Many chunks, so that carries matter and pass through runs of chunks.
-const LONG: [Case; 3] = [
+/// Many chunks, so that carries matter and pass through runs of chunks: short ones, longer than a
+/// lane keeps, and so many that fewer lanes share a column. The last three have whole chunks only.
+const LONG: [Case; 6] = [
     Case::new([1, 64, 70, 8], [4, 8, 1], false),
     Case::new([2, 37, 41, 10], [4, 4, 2], true),
     Case::new([1, 1, 2500, 6], [2, 3, 1], false),
+    Case::new([1, 128, 144, 2], [2, 1, 1], true),
+    Case::new([1, 256, 144, 2], [1, 2, 1], false),
+    Case::new([2, 16, 24, 64], [4, 8, 4], true),
 ];
 
 #[test]
