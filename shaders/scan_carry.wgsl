@@ -84,19 +84,10 @@ fn main(
     var h = V(0.0);
     var total = V(0.0);
 #if SHORT
-#for I 8
-    let at$I = chunk_at(begin + $Iu, end, flip);
-    let delta$I = sums[sums_at + at$I * DV];
-    let loaded$I = states[states_at + at$I * ROW];
-#endfor
-#for I 8
-    if (begin + $Iu < end) {
-        h = exp2(a * delta$I) * h + loaded$I;
-        total += delta$I;
-    }
-#endfor
+    let first = begin;
 #else
     for (var first = begin; first < end; first += 8u) {
+#endif
 #for I 8
         let at$I = chunk_at(first + $Iu, end, flip);
         let delta$I = sums[sums_at + at$I * DV];
@@ -108,6 +99,7 @@ fn main(
             total += delta$I;
         }
 #endfor
+#if !SHORT
     }
 #endif
     // What the runs up to this one hand on, in log2(SEGMENTS) steps.
@@ -132,26 +124,21 @@ fn main(
         return;
     }
     h = select(V(0.0), run_states[select(0u, local - COLUMNS, segment > 0u)], segment > 0u);
-#if SHORT
-#for I 8
-    if (begin + $Iu < end) {
-        states[states_at + at$I * ROW] = h;
-        h = exp2(a * delta$I) * h + loaded$I;
-    }
-#endfor
-#else
+#if !SHORT
     for (var first = begin; first < end; first += 8u) {
 #for I 8
         let at$I = chunk_at(first + $Iu, end, flip);
         let delta$I = sums[sums_at + at$I * DV];
         let loaded$I = states[states_at + at$I * ROW];
 #endfor
+#endif
 #for I 8
         if (first + $Iu < end) {
             states[states_at + at$I * ROW] = h;
             h = exp2(a * delta$I) * h + loaded$I;
         }
 #endfor
+#if !SHORT
     }
 #endif
 }
