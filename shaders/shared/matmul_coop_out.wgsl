@@ -10,31 +10,46 @@
 #endfor
         workgroupBarrier();
 #for E STORES
-        let i$I$E = min($Eu * THREADS + thread, ROW_WORDS - 1u);
-        let r$I$E = i$I$E / (BN / 4u / AT_ONCE);
-        let q$I$E = i$I$E % (BN / 4u / AT_ONCE) * AT_ONCE;
+        let place$I$E = place($Eu, thread, SG_M * 16u, BN / 4u / AT_ONCE);
+        let r$I$E = place$I$E.x;
+        let q$I$E = place$I$E.y * AT_ONCE;
         let row$I$E = m0 + (r$I$E / 16u * TM + $Iu) * 16u + r$I$E % 16u;
         let from$I$E = (r$I$E / 16u * SG_N + q$I$E / (4u * TN)) * C_SIZE + r$I$E % 16u * LDC + q$I$E % (4u * TN);
 #if EIGHTS
         // Every second invocation takes the second four first: no bank twice.
         let v$I$E = c_tile[from$I$E + thread % 2u];
         let u$I$E = c_tile[from$I$E + 1u - thread % 2u];
+#if WHOLE
+        let in$I$E = row$I$E * (STRIDE_C / 4u) + n0 / 4u + q$I$E;
+        let w$I$E = finish(in$I$E, n0 / 4u + q$I$E, select(v$I$E, u$I$E, odd));
+        let x$I$E = finish(in$I$E + 1u, n0 / 4u + q$I$E + 1u, select(u$I$E, v$I$E, odd));
+#else
         let w$I$E = finished(row$I$E, n0 / 4u + q$I$E, select(v$I$E, u$I$E, odd));
         let x$I$E = finished(row$I$E, n0 / 4u + q$I$E + 1u, select(u$I$E, v$I$E, odd));
+#endif
 #else
         var v$I$E = vec4<f32>();
 #for K SG_K
         v$I$E += c_tile[from$I$E + $Ku * SHARES * C_SIZE];
 #endfor
+#if WHOLE
+        let w$I$E = finish(row$I$E * (STRIDE_C / 4u) + n0 / 4u + q$I$E, n0 / 4u + q$I$E, v$I$E);
+#else
 #if VECTOR_C
         let w$I$E = finished(row$I$E, n0 / 4u + q$I$E, v$I$E);
+#endif
 #endif
 #endif
 #endfor
 #for E STORES
 #if VECTOR_C
+#if WHOLE
+        {
+            let to$I$E = (slab * params.m + row$I$E) * (STRIDE_C / 4u) + n0 / 4u + q$I$E;
+#else
         if row$I$E < params.m && n0 + 4u * q$I$E < params.n {
             let to$I$E = (slab * params.m + row$I$E) * (params.n / 4u) + n0 / 4u + q$I$E;
+#endif
 #if EIGHTS
             c[to$I$E / 2u] = vec4<u32>(packed(w$I$E), packed(x$I$E));
 #else

@@ -4,26 +4,47 @@
 // Loads are unconditional, from clamped places: a branch around a load makes the compiler
 // wait for it before the next. What lies outside rows and columns of the result is never
 // stored, so it may be anything; what lies beyond k is zero in one of the factors.
+// WHOLE: nothing lies outside, and rows of STRIDE_A and STRIDE_B numbers are known, so that loads are
+// at known distances from each other instead of at an address in a register each.
 
 fn narrow(v: vec4<f32>) -> vec4<f16> {
     return vec4<f16>(clamp(v, vec4(-65504.0), vec4(65504.0)));
 }
 
-// The i-th four numbers of the tile of a at row m0 of the result and term k0.
-fn fetch_a(i: u32, m0: u32, k0: u32) -> vec4<f16> {
-    let word = min(i, A_ROWS * A_WIDTH - 1u);
+// Row, and word in it, of the l-th that an invocation takes of a tile; past its end, the last again.
+// Where turns of all invocations are whole rows it says so: an invocation's words are then at known
+// distances from each other.
+fn place(l: u32, thread: u32, rows: u32, width: u32) -> vec2<u32> {
+    if THREADS % width == 0u && rows * width % THREADS == 0u {
+        return vec2<u32>(l * (THREADS / width) + thread / width, thread % width);
+    }
+    let word = min(l * THREADS + thread, rows * width - 1u);
+    return vec2<u32>(word / width, word % width);
+}
+
+// The l-th four numbers of the tile of a at row m0 of the result and term k0.
+fn fetch_a(l: u32, thread: u32, m0: u32, k0: u32) -> vec4<f16> {
+    let at = place(l, thread, A_ROWS, A_WIDTH);
 #if A_BY_COLUMNS
-    let row = k0 + word / A_WIDTH;
-    let column = m0 + 4u * (word % A_WIDTH);
-    return select(vec4<f16>(), narrow_a(row, column, params.k, params.m), row < params.k);
+    let row = k0 + at.x;
+    let column = m0 + 4u * at.y;
+#if WHOLE
+    return narrow_a(row, column, 0u, 0u);
 #else
-    return narrow_a(m0 + word / A_WIDTH, k0 + 4u * (word % A_WIDTH), params.m, params.k);
+    return select(vec4<f16>(), narrow_a(row, column, params.k, params.m), row < params.k);
+#endif
+#else
+    return narrow_a(m0 + at.x, k0 + 4u * at.y, params.m, params.k);
 #endif
 }
 
 fn narrow_a(row: u32, column: u32, rows: u32, columns: u32) -> vec4<f16> {
 #if VECTOR_A
+#if WHOLE
+    let v = a[row * (STRIDE_A / 4u) + column / 4u];
+#else
     let v = a[(min(row, rows - 1u) * columns + min(column, columns - 4u)) / 4u];
+#endif
 #if HALF1
     return v;
 #else
@@ -35,22 +56,34 @@ fn narrow_a(row: u32, column: u32, rows: u32, columns: u32) -> vec4<f16> {
 }
 
 // The same of b at column n0 of the result.
-fn fetch_b(i: u32, n0: u32, k0: u32) -> vec4<f16> {
-    let word = min(i, B_ROWS * B_WIDTH - 1u);
+fn fetch_b(l: u32, thread: u32, n0: u32, k0: u32) -> vec4<f16> {
+    let at = place(l, thread, B_ROWS, B_WIDTH);
 #if B_BY_ROWS
-    let row = k0 + word / B_WIDTH;
-    let column = n0 + 4u * (word % B_WIDTH);
-    return select(vec4<f16>(), narrow_b(row, column, params.k, params.n), row < params.k);
+    let row = k0 + at.x;
+    let column = n0 + 4u * at.y;
+#if WHOLE
+    return narrow_b(row, column, 0u, 0u);
 #else
-    let row = n0 + word / B_WIDTH;
-    let column = k0 + 4u * (word % B_WIDTH);
+    return select(vec4<f16>(), narrow_b(row, column, params.k, params.n), row < params.k);
+#endif
+#else
+    let row = n0 + at.x;
+    let column = k0 + 4u * at.y;
+#if WHOLE
+    return narrow_b(row, column, 0u, 0u);
+#else
     return select(vec4<f16>(), narrow_b(row, column, params.n, params.k), column < params.k);
+#endif
 #endif
 }
 
 fn narrow_b(row: u32, column: u32, rows: u32, columns: u32) -> vec4<f16> {
 #if VECTOR_B
+#if WHOLE
+    let v = b[row * (STRIDE_B / 4u) + column / 4u];
+#else
     let v = b[(min(row, rows - 1u) * columns + min(column, columns - 4u)) / 4u];
+#endif
 #if HALF2
     return v;
 #else
@@ -61,13 +94,13 @@ fn narrow_b(row: u32, column: u32, rows: u32, columns: u32) -> vec4<f16> {
 #endif
 }
 
-// Puts the i-th four numbers of a tile where they belong; past its end, the last again.
-fn keep_a(i: u32, v: vec4<f16>) {
-    let word = min(i, A_ROWS * A_WIDTH - 1u);
-    a_tile[word / A_WIDTH * LDA + word % A_WIDTH] = v;
+// Puts the l-th four numbers of a tile where they belong.
+fn keep_a(l: u32, thread: u32, v: vec4<f16>) {
+    let at = place(l, thread, A_ROWS, A_WIDTH);
+    a_tile[at.x * LDA + at.y] = v;
 }
 
-fn keep_b(i: u32, v: vec4<f16>) {
-    let word = min(i, B_ROWS * B_WIDTH - 1u);
-    b_tile[word / B_WIDTH * LDB + word % B_WIDTH] = v;
+fn keep_b(l: u32, thread: u32, v: vec4<f16>) {
+    let at = place(l, thread, B_ROWS, B_WIDTH);
+    b_tile[at.x * LDB + at.y] = v;
 }

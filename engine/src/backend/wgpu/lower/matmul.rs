@@ -56,19 +56,22 @@ impl Form {
 }
 
 impl Product {
+    /// Lengths of the rows of A, B and C: channels, never tokens.
+    pub fn strides(&self) -> [usize; 3] {
+        let a = match self.form.a_by_columns() {
+            true => self.m,
+            false => self.k,
+        };
+        let b = match self.form.b_by_rows() {
+            true => self.n,
+            false => self.k,
+        };
+        [a, b, self.n]
+    }
+
     /// Whether the rows of A, B and C divide by four, so that loads and stores may take four.
     fn vectors(&self) -> [bool; 3] {
-        let a = if self.form.a_by_columns() {
-            self.m
-        } else {
-            self.k
-        };
-        let b = if self.form.b_by_rows() {
-            self.n
-        } else {
-            self.k
-        };
-        [a, b, self.n].map(|len| len.is_multiple_of(4))
+        self.strides().map(|len| len.is_multiple_of(4))
     }
 
     /// Sums over k are cut into slabs of this many terms, a multiple of `depth`, one partial

@@ -108,7 +108,13 @@ impl Tile {
         let [sg_m, sg_n, sg_k] = self.subgroups;
         let [tm, tn] = self.matrices;
         let deep = self.kept.unwrap_or(depth);
-        let constants = vec![
+        // Nothing of a tile lies outside, whatever the number of tokens: the last one ends where they
+        // do. Rows of A that are read four columns at a time begin with whole fours.
+        let aligned = !product.form.a_by_columns() || product.m.is_multiple_of(4);
+        let whole = (product.m >= rows && aligned)
+            && product.n.is_multiple_of(columns)
+            && product.k.is_multiple_of(deep);
+        let mut constants = vec![
             ("SG_M", sg_m.into()),
             ("SG_N", sg_n.into()),
             ("SG_K", sg_k.into()),
@@ -125,9 +131,18 @@ impl Tile {
                 (sg_m * SIDE * columns / stored).div_ceil(threads).into(),
             ),
             ("EIGHTS", (stored == 8).into()),
+            ("WHOLE", whole.into()),
             ("KEEP_B", self.kept.is_some().into()),
             ("KEPT", deep.into()),
         ];
+        if whole {
+            let [a, b, c] = product.strides();
+            constants.extend([
+                ("STRIDE_A", a.into()),
+                ("STRIDE_B", b.into()),
+                ("STRIDE_C", c.into()),
+            ]);
+        }
         let launch = Launch {
             product,
             kernel: "matmul_coop",
