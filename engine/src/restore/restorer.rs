@@ -17,8 +17,9 @@ use crate::estimate::white_noise;
 use crate::image::resize::{Factor, bicubic};
 use crate::image::{BitDepth, ColourTransform, Limits, Picture, Rgb, Rgb32};
 
-/// Memory that the intermediates of one tile may take.
-pub const MEMORY_BUDGET: u64 = 1 << 30;
+/// Memory that the intermediates of one tile may take. Two sizes are kept, upright and lying, each with
+/// another eighth for what is on its way to the device and back: together they stay below 2 GiB.
+pub const MEMORY_BUDGET: u64 = 850 << 20;
 
 /// Side of the largest tile on the processor: a tile there takes seconds, and a cancel waits for it.
 /// Models whose tiles share more than a quarter of it get larger ones.
