@@ -2,8 +2,9 @@
 //!
 //! Drivers have got 16-bit storage and cooperative matrices wrong. Before a rung is used, a
 //! network of the preset `base` with fixed weights, so that the kernels it compiles are those
-//! that pictures need, runs over a few hundred tokens on the device and on the processor. The
-//! verdict is kept on disk for the device, its driver and this program.
+//! that pictures need (but for products, whose tiles depend on how many tokens there are), runs
+//! over a few hundred tokens on the device and on the processor. The verdict is kept on disk for
+//! the device, its driver and this program.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -71,8 +71,8 @@ fn read(path: &Path, most_pixels: u64) -> io::Result<()> {
         Ok(bytes) => bytes,
         Err(e) => return say::<Told>(&mut out, &Err(Refused::NotRead(e.to_string()))),
     };
-    let room = |length: usize| move |pixels| limit_memory(length as u64, pixels);
-    let room = room(bytes.len());
+    let length = bytes.len() as u64;
+    let room = move |pixels| limit_memory(length, pixels);
     room(0);
     let opened = RawFile::open(bytes, most_pixels, room).and_then(|f| Ok((f.told()?, f)));
     let (told, file) = match opened {

@@ -191,6 +191,7 @@ fn shared_terms(p: Product) -> Option<Launch> {
         tiles_m * tiles_n
     };
     let [large, small] = [of([2, 2, 2], [2, 2]), of([2, 1, 4], [1, 2])].map(|t| t.launch(p, 4));
+    // 128 tiles, as powers of two make them, are one a processor but for a few.
     let large = Some(large).filter(|l| groups(l) >= PROCESSORS - 4);
     large
         .or(Some(small))
