@@ -14,7 +14,7 @@
 //   LOADS_A, LOADS_B: vec4 an invocation stages; STORES: how often it writes of 16 rows of every
 //   share, four numbers at a time or, with EIGHTS (16-bit results, SG_K = 1), eight; with KEEP_B, KEPT: k, rounded up to BK; flags.
 //   WHOLE: no tile has anything outside, rows have STRIDE_A, STRIDE_B and STRIDE_C numbers: no branch,
-//   no comparison, and places at known distances, with 170 instead of 198 registers at most. The last
+//   no comparison, and places at known distances instead of one a register. The last
 //   tile then ends with the last row; rows that it shares with the one before are made twice, alike.
 // Numerics: factors are rounded to 16 bits, saturating; sums are 32-bit.
 // Needs: subgroups of exactly 32, numbered as the invocations are; 16 × 16 × 16 of f16
