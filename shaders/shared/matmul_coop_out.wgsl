@@ -19,25 +19,15 @@
         // Every second invocation takes the second four first: no bank twice.
         let v$I$E = c_tile[from$I$E + thread % 2u];
         let u$I$E = c_tile[from$I$E + 1u - thread % 2u];
-#if WHOLE
-        let in$I$E = row$I$E * (STRIDE_C / 4u) + n0 / 4u + q$I$E;
-        let w$I$E = finish(in$I$E, n0 / 4u + q$I$E, select(v$I$E, u$I$E, odd));
-        let x$I$E = finish(in$I$E + 1u, n0 / 4u + q$I$E + 1u, select(u$I$E, v$I$E, odd));
-#else
         let w$I$E = finished(row$I$E, n0 / 4u + q$I$E, select(v$I$E, u$I$E, odd));
         let x$I$E = finished(row$I$E, n0 / 4u + q$I$E + 1u, select(u$I$E, v$I$E, odd));
-#endif
 #else
         var v$I$E = vec4<f32>();
 #for K SG_K
         v$I$E += c_tile[from$I$E + $Ku * SHARES * C_SIZE];
 #endfor
-#if WHOLE
-        let w$I$E = finish(row$I$E * (STRIDE_C / 4u) + n0 / 4u + q$I$E, n0 / 4u + q$I$E, v$I$E);
-#else
 #if VECTOR_C
         let w$I$E = finished(row$I$E, n0 / 4u + q$I$E, v$I$E);
-#endif
 #endif
 #endif
 #endfor
@@ -45,11 +35,10 @@
 #if VECTOR_C
 #if WHOLE
         {
-            let to$I$E = (slab * params.m + row$I$E) * (STRIDE_C / 4u) + n0 / 4u + q$I$E;
 #else
         if row$I$E < params.m && n0 + 4u * q$I$E < params.n {
-            let to$I$E = (slab * params.m + row$I$E) * (params.n / 4u) + n0 / 4u + q$I$E;
 #endif
+            let to$I$E = (slab * params.m + row$I$E) * row_words() + n0 / 4u + q$I$E;
 #if EIGHTS
             c[to$I$E / 2u] = vec4<u32>(packed(w$I$E), packed(x$I$E));
 #else

@@ -131,10 +131,23 @@ fn finish(i: u32, column: u32, sum: Word) -> Word {
 }
 
 #if VECTOR_C
+// Words of a row of c; WHOLE: a constant, and nothing is outside (see shared/matmul_tile).
+fn row_words() -> u32 {
+#if WHOLE
+    return STRIDE_C / 4u;
+#else
+    return params.n / 4u;
+#endif
+}
+
 // The same of the word at (row, column), whatever it is outside.
 fn finished(row: u32, column: u32, sum: Word) -> Word {
-    let inside = min(column, params.n / 4u - 1u);
-    return finish(min(row, params.m - 1u) * (params.n / 4u) + inside, inside, sum);
+#if WHOLE
+    return finish(row * row_words() + column, column, sum);
+#else
+    let inside = min(column, row_words() - 1u);
+    return finish(min(row, params.m - 1u) * row_words() + inside, inside, sum);
+#endif
 }
 #endif
 

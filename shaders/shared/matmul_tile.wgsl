@@ -22,17 +22,22 @@ fn place(l: u32, thread: u32, rows: u32, width: u32) -> vec2<u32> {
     return vec2<u32>(word / width, word % width);
 }
 
+// What was loaded for terms from `term` on; zero where there are none.
+fn before_end(v: vec4<f16>, term: u32) -> vec4<f16> {
+#if WHOLE
+    return v;
+#else
+    return select(vec4<f16>(), v, term < params.k);
+#endif
+}
+
 // The l-th four numbers of the tile of a at row m0 of the result and term k0.
 fn fetch_a(l: u32, thread: u32, m0: u32, k0: u32) -> vec4<f16> {
     let at = place(l, thread, A_ROWS, A_WIDTH);
 #if A_BY_COLUMNS
     let row = k0 + at.x;
     let column = m0 + 4u * at.y;
-#if WHOLE
-    return narrow_a(row, column, 0u, 0u);
-#else
-    return select(vec4<f16>(), narrow_a(row, column, params.k, params.m), row < params.k);
-#endif
+    return before_end(narrow_a(row, column, params.k, params.m), row);
 #else
     return narrow_a(m0 + at.x, k0 + 4u * at.y, params.m, params.k);
 #endif
@@ -61,19 +66,11 @@ fn fetch_b(l: u32, thread: u32, n0: u32, k0: u32) -> vec4<f16> {
 #if B_BY_ROWS
     let row = k0 + at.x;
     let column = n0 + 4u * at.y;
-#if WHOLE
-    return narrow_b(row, column, 0u, 0u);
-#else
-    return select(vec4<f16>(), narrow_b(row, column, params.k, params.n), row < params.k);
-#endif
+    return before_end(narrow_b(row, column, params.k, params.n), row);
 #else
     let row = n0 + at.x;
     let column = k0 + 4u * at.y;
-#if WHOLE
-    return narrow_b(row, column, 0u, 0u);
-#else
-    return select(vec4<f16>(), narrow_b(row, column, params.n, params.k), column < params.k);
-#endif
+    return before_end(narrow_b(row, column, params.n, params.k), column);
 #endif
 }
 

@@ -108,10 +108,9 @@ impl Tile {
         let [sg_m, sg_n, sg_k] = self.subgroups;
         let [tm, tn] = self.matrices;
         let deep = self.kept.unwrap_or(depth);
-        // Nothing of a tile lies outside, whatever the number of tokens: the last one ends where they
-        // do. Rows of A that are read four columns at a time begin with whole fours.
-        let aligned = !product.form.a_by_columns() || product.m.is_multiple_of(4);
-        let whole = (product.m >= rows && aligned)
+        // Nothing of a tile lies outside, whatever the number of tokens: the last one ends where they do.
+        let [stride_a, stride_b, stride_c] = product.strides();
+        let whole = (product.m >= rows && stride_a.is_multiple_of(4))
             && product.n.is_multiple_of(columns)
             && product.k.is_multiple_of(deep);
         let mut constants = vec![
@@ -136,11 +135,10 @@ impl Tile {
             ("KEPT", deep.into()),
         ];
         if whole {
-            let [a, b, c] = product.strides();
             constants.extend([
-                ("STRIDE_A", a.into()),
-                ("STRIDE_B", b.into()),
-                ("STRIDE_C", c.into()),
+                ("STRIDE_A", stride_a.into()),
+                ("STRIDE_B", stride_b.into()),
+                ("STRIDE_C", stride_c.into()),
             ]);
         }
         let launch = Launch {
