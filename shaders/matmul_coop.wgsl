@@ -5,12 +5,13 @@
 //   slab; a subgroup makes TM × TN cooperative matrices of 16 × 16 of a tile, from its share
 //   of every BK terms. BK terms at a time go through workgroup memory, laid out as in global
 //   memory so that loads into cooperative matrices are row- or column-major, rows padded by
-//   16 bytes against bank conflicts; the next ones and those after them are on their way in
-//   registers meanwhile: with one set, products of few terms waited for memory.
-//   KEEP_B: the workgroup keeps all of B for its columns in workgroup memory and goes over
-//   every row_groups-th tile of rows, so that A is all that streams.
+//   16 bytes against bank conflicts; the terms of the next AHEAD steps are on their way in
+//   registers meanwhile.
+//   A workgroup goes over every row_groups-th tile of rows, the first terms of the next on their way
+//   while it writes one out. KEEP_B: it keeps all of B for its columns in workgroup memory, so that A
+//   is all that streams.
 //   Matrices are named one by one: indexed ones would go to memory.
-// Constants: SG_M, SG_N, SG_K, TM, TN; BM = 16·TM·SG_M, BN = 16·TN·SG_N; BK = 16·STEPS·SG_K;
+// Constants: AHEAD; SG_M, SG_N, SG_K, TM, TN; BM = 16·TM·SG_M, BN = 16·TN·SG_N; BK = 16·STEPS·SG_K;
 //   LOADS_A, LOADS_B: vec4 an invocation stages; STORES: how often it writes of 16 rows of every
 //   share, four numbers at a time or, with EIGHTS (16-bit results, SG_K = 1), eight; with KEEP_B, KEPT: k, rounded up to BK; flags.
 //   WHOLE: no tile has anything outside, rows have STRIDE_A, STRIDE_B and STRIDE_C numbers: no branch,
@@ -116,7 +117,7 @@ fn main(
 #endif
     var tile = group % groups / params.tiles_n;
     var k0 = begin;
-    // Of what is fetched next: two tiles' terms ahead, in two sets of registers (U).
+    // Of what is fetched next, in AHEAD sets of registers (U).
     var tile_ahead = tile;
     var k_ahead = begin;
 #if KEEP_B
@@ -127,7 +128,7 @@ fn main(
     keep_b($Lu, thread, fb$L);
 #endfor
 #endif
-#for U 2
+#for U AHEAD
 #for L LOADS_A
     var fa$U_$L = fetch_a($Lu, thread, row_of(tile_ahead), k_ahead);
 #endfor
@@ -141,7 +142,7 @@ fn main(
     k_ahead = select(k_ahead + BK, begin, wraps$U);
 #endfor
     loop {
-#for U 2
+#for U AHEAD
         {
 #for L LOADS_A
             keep_a($Lu, thread, fa$U_$L);
@@ -206,7 +207,7 @@ fn main(
     // only after the way out of the loop, right before it is waited for.
     if params.row_groups == 0u {
         let unused = vec4<f32>(
-#for U 2
+#for U AHEAD
 #for L LOADS_A
             fa$U_$L +
 #endfor

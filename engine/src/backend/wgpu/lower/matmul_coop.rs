@@ -92,6 +92,14 @@ impl Tile {
         a + b + c
     }
 
+    /// Steps whose terms are on their way: two of A alone; with B one, whose registers are enough.
+    fn ahead(&self) -> usize {
+        match self.kept {
+            Some(_) => 2,
+            None => 1,
+        }
+    }
+
     /// Workgroups such a GPU runs at once.
     fn resident(&self, form: Form) -> usize {
         let by_memory = RESIDENT_BYTES / (self.bytes(form) + 1024);
@@ -131,6 +139,7 @@ impl Tile {
             ),
             ("EIGHTS", (stored == 8).into()),
             ("WHOLE", whole.into()),
+            ("AHEAD", self.ahead().into()),
             ("KEEP_B", self.kept.is_some().into()),
             ("KEPT", deep.into()),
         ];
@@ -150,7 +159,7 @@ impl Tile {
             slab: product.k.next_multiple_of(depth),
             row_groups: usize::MAX,
         };
-        if self.kept.is_none() {
+        if product.form == Form::BackwardWeight || sg_k > 1 {
             return launch;
         }
         // Every workgroup makes the same number of tiles, and all of them run at once.
