@@ -123,7 +123,7 @@ fn rows(report: &Report) -> Vec<Row> {
             g.rung,
             format!(
                 "{:.2} s, {:.1} ns a pixel{memory}",
-                g.seconds, g.ns_per_pixel
+                g.seconds.median, g.ns_per_pixel
             ),
         ));
     }

@@ -71,7 +71,7 @@ pub(super) fn page(report: &Report, kernels: bool) -> String {
         let rows = report.growth.iter().map(|g| {
             vec![
                 format!("{} {}², {}", g.network, g.side, g.rung),
-                format!("{:.2}", g.seconds),
+                format!("{:.3}", g.seconds.median),
                 format!("{:.1}", g.ns_per_pixel),
                 g.tiles.to_string(),
                 g.memory.map_or(String::new(), |m| mib(m.reserved)),

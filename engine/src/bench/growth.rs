@@ -2,9 +2,9 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::{BenchError, Named, samples};
+use super::{BenchError, Named, Spread, repeat, samples};
 use crate::backend::wgpu::{Allocated, Rung, WgpuBackend};
 use crate::checkpoint::{Checkpoint, Task};
 use crate::image::{Colour, Picture};
@@ -20,15 +20,18 @@ pub struct Growth {
     pub rung: Rung,
     /// Width and height.
     pub side: usize,
-    /// The second of two restores, tiling and blending included, decoding and saving not.
-    pub seconds: f64,
-    /// Nanoseconds a pixel.
+    /// A restore, tiling and blending included, decoding and saving not.
+    pub seconds: Spread,
+    /// Nanoseconds a pixel, of the median.
     pub ns_per_pixel: f64,
     /// Tiles.
     pub tiles: usize,
     /// Everything the engine holds on the device afterwards; nothing where the driver does not say.
     pub memory: Option<Allocated>,
 }
+
+/// Most restores of a size that count.
+const RUNS: usize = 9;
 
 /// Restores square pictures of these sides, smallest first.
 ///
@@ -56,22 +59,22 @@ pub fn growth(
         let samples = samples(side * side * 3);
         let picture = Picture::new(side, side, Colour::Rgb, samples)
             .map_err(crate::restore::RestoreError::from)?;
-        let (mut tiles, mut seconds) = (0, 0.0);
-        for _ in 0..2 {
+        let mut tiles = 0;
+        let seconds = repeat(RUNS, Duration::from_secs(1), || {
             let start = Instant::now();
             let mut count = |_, total| {
                 tiles = total;
                 ControlFlow::Continue(())
             };
             restorer.restore(&picture, &Options::default(), &mut count)?;
-            seconds = start.elapsed().as_secs_f64();
-        }
+            Ok::<_, BenchError>(start.elapsed().as_secs_f64())
+        })?;
         all.push(Growth {
             network: network.name.clone(),
             rung: backend.rung(),
             side,
             seconds,
-            ns_per_pixel: 1e9 * seconds / (side * side) as f64,
+            ns_per_pixel: 1e9 * seconds.median / (side * side) as f64,
             tiles,
             memory: backend.allocated(),
         });
