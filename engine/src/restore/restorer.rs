@@ -25,6 +25,9 @@ pub const MEMORY_BUDGET: u64 = 850 << 20;
 /// Models whose tiles share more than a quarter of it get larger ones.
 const PROCESSOR_SIDE: usize = 640;
 
+/// Samples looked at at a time on each core.
+const PART: usize = 1 << 16;
+
 /// Tiles are not halved below this many pixels when memory is short.
 const SMALLEST_TILE: usize = 64 * 64;
 
@@ -167,7 +170,8 @@ impl Restorer {
         let picture = &*bled;
         let colours = ColourTransform::there_and_back(picture);
         let rgb = colours.seen(picture);
-        if !rgb.samples().par_iter().all(|v| v.is_finite()) {
+        let parts = rgb.samples().par_chunks(PART);
+        if !parts.all(|part| part.iter().all(|v| v.is_finite())) {
             return Err(RestoreError::Input);
         }
         let mut notes = Vec::new();
@@ -303,7 +307,8 @@ impl Restorer {
                 (out, self.device.processor().name().to_owned())
             }
         };
-        output.par_iter_mut().for_each(|v| *v = v.clamp(0.0, 1.0));
+        let parts = output.par_chunks_mut(PART);
+        parts.for_each(|part| part.iter_mut().for_each(|v| *v = v.clamp(0.0, 1.0)));
         Ok((output, device))
     }
 

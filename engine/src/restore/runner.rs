@@ -1,5 +1,6 @@
 //! One model on one device: runs the tiles of a plan.
 
+use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -66,9 +67,14 @@ impl Runner {
         go_on(monitor(0, total))?;
         let device = self.device.clone();
         let executable = self.prepare(config, plan.tile_size())?;
-        let mut blender = Blender::new(plan, config.scale);
+        // Made when the device has its first tile: memory for a whole picture takes a while.
+        let blender = RefCell::new(None);
+        let room = || Blender::new(plan, config.scale);
         let mut next = 0..total;
         let mut fill = |tile: &mut Vec<f32>| {
+            if next.start > 0 {
+                blender.borrow_mut().get_or_insert_with(room);
+            }
             let index = next.next();
             index.inspect(|&i| plan.extract(input.samples, input.noise, i, tile));
             index.is_some()
@@ -81,7 +87,7 @@ impl Runner {
                 channels: config.input_channels(),
             };
             check(&device, &tile, result, config.scale)?;
-            blender.add(result);
+            blender.borrow_mut().get_or_insert_with(room).add(result);
             finished += 1;
             go_on(monitor(finished, total))
         };
@@ -93,7 +99,7 @@ impl Runner {
             }
         })?;
         verdict?;
-        Ok(blender.finish())
+        Ok(blender.into_inner().unwrap_or_else(room).finish())
     }
 
     /// Gives the memory of all prepared sizes back; false when there was none.

@@ -119,6 +119,7 @@ impl WgpuModel {
             marks,
             pace: Pace::guess(self.context.info.kind),
             idle_since: None,
+            inputs: vec![Vec::new(); AHEAD],
             context: self.context.clone(),
             graph: graph.clone(),
             program,
@@ -148,6 +149,8 @@ pub struct WgpuExecutable {
     pub(super) pace: Pace,
     /// When the last run was done, if that was seen.
     idle_since: Option<Instant>,
+    /// Inputs of runs that are done, for the next: memory that is not new need not be cleared.
+    inputs: Vec<Vec<f32>>,
 }
 
 /// A run that the device was given.
@@ -283,10 +286,11 @@ impl Executable for WgpuExecutable {
         // Runs left behind by an error or by `done` do no harm: nobody waits for them, and the
         // device does everything in order.
         let mut under_way: VecDeque<(Vec<f32>, UnderWay)> = VecDeque::with_capacity(AHEAD);
-        let mut spare = vec![Vec::new(); AHEAD];
         loop {
-            while let Some(mut input) = spare.pop() {
+            while under_way.len() < AHEAD {
+                let mut input = self.inputs.pop().unwrap_or_default();
                 if !fill(&mut input) {
+                    self.inputs.push(input);
                     break;
                 }
                 let free = under_way
@@ -299,10 +303,10 @@ impl Executable for WgpuExecutable {
                 return Ok(());
             };
             let flow = self.finish(run, |results| done(&input, &results[0]))?;
+            self.inputs.push(input);
             if flow.is_break() {
                 return Ok(());
             }
-            spare.push(input);
         }
     }
 

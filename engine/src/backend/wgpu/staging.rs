@@ -2,11 +2,15 @@
 
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 
+use rayon::prelude::*;
 use wgpu::{BufferUsages, CommandEncoder, MapMode, SubmissionIndex};
 
 use super::context::Context;
 use super::pipeline::Slice;
 use crate::backend::BackendError;
+
+/// Bytes copied at a time on each core, a multiple of [`wgpu::MAP_ALIGNMENT`].
+const PART: usize = 1 << 18;
 
 type Mapped = Receiver<Result<(), wgpu::BufferAsyncError>>;
 
@@ -83,12 +87,18 @@ impl Upload {
             await_map(context, &mapped)?;
         }
         for ((_, offset), bytes) in self.targets.iter().zip(operands) {
-            let range = *offset..*offset + bytes.len() as u64;
-            slot.buffer
-                .slice(range)
-                .get_mapped_range_mut()
-                .map_err(|e| context.refused("upload", e))?
-                .copy_from_slice(bytes);
+            // On all cores: one alone fills a tile's memory at a third of what the bus takes.
+            let parts = bytes.par_chunks(PART).enumerate();
+            let copied: Result<(), _> = parts
+                .map(|(i, part)| {
+                    let from = *offset + (i * PART) as u64;
+                    let place = slot.buffer.slice(from..from + part.len() as u64);
+                    place
+                        .get_mapped_range_mut()
+                        .map(|mut to| to.copy_from_slice(part))
+                })
+                .collect();
+            copied.map_err(|e| context.refused("upload", e))?;
         }
         slot.buffer.unmap();
         for (target, offset) in &self.targets {
