@@ -7,7 +7,7 @@
 //   four numbers. HALF1 (a), HALF2 (b), HALF3 (c), HALF4.. (the rest): 16-bit in memory, which
 //   implies rows that divide by 4; stores saturate instead of overflowing.
 // EIGHTS: c is in 16 bits and its rows divide by 8: a word of it is eight numbers, which the kernel
-//   stores by itself.
+//   packs and stores by itself.
 // BIAS: bias [n]. RESIDUAL: residual [m, n], scale [n].
 
 struct Params {
@@ -115,7 +115,7 @@ fn load_b(row: u32, column: u32, rows: u32, columns: u32) -> vec4<f32> {
 }
 
 // A result after the epilogue; i and column count words in [m, n] and [n]. What is kept in 16 bits
-// saturates.
+// saturates, with EIGHTS when it is packed.
 fn finish(i: u32, column: u32, sum: Word) -> Word {
     var v = sum;
 #if BIAS
@@ -125,7 +125,9 @@ fn finish(i: u32, column: u32, sum: Word) -> Word {
     v = fma(scale[column], v, Word(residual[i]));
 #endif
 #if HALF3
+#if !EIGHTS
     v = clamp(v, Word(-65504.0), Word(65504.0));
+#endif
 #endif
     return v;
 }
@@ -152,9 +154,11 @@ fn finished(row: u32, column: u32, sum: Word) -> Word {
 #endif
 
 #if EIGHTS
-// Four numbers in 16 bits.
+// Four numbers in 16 bits. They saturate when they are there already, two at a time: what is too
+// large is infinite or the largest by then.
 fn packed(v: vec4<f32>) -> vec2<u32> {
-    return vec2<u32>(pack2x16float(v.xy), pack2x16float(v.zw));
+    let h = vec4<f32>(clamp(vec4<f16>(v), vec4<f16>(-65504.0h), vec4<f16>(65504.0h)));
+    return vec2<u32>(pack2x16float(h.xy), pack2x16float(h.zw));
 }
 #else
 // Writes four neighbours of a row of the result of one slab; nothing outside.

@@ -23,11 +23,8 @@ const STREAMING: usize = 8;
 /// Subgroups of a workgroup that sums over tokens.
 const SUMMING: usize = 8;
 
-/// Processors of a large GPU, and what a workgroup may take of each: invocations' worth of
-/// registers and bytes of workgroup memory.
+/// Processors of a large GPU. Each has registers for one workgroup: more of them wait for their turn.
 const PROCESSORS: usize = 132;
-const RESIDENT_SUBGROUPS: usize = 16;
-const RESIDENT_BYTES: usize = 232_448;
 
 /// Workgroups that keep such a GPU busy: almost two for each processor.
 pub(super) const ENOUGH: usize = 250;
@@ -92,21 +89,12 @@ impl Tile {
         a + b + c
     }
 
-    /// Steps whose terms are on their way: two of A alone; with B one, whose registers are enough.
-    fn ahead(&self) -> usize {
-        match self.kept {
-            Some(_) => 2,
-            None => 1,
+    /// Steps whose terms are on their way. Of A and B both one is enough where there are few terms.
+    fn ahead(&self, form: Form) -> usize {
+        match self.kept.is_some() || form == Form::BackwardWeight {
+            true => 2,
+            false => 1,
         }
-    }
-
-    /// Workgroups such a GPU runs at once.
-    fn resident(&self, form: Form) -> usize {
-        let by_memory = RESIDENT_BYTES / (self.bytes(form) + 1024);
-        PROCESSORS
-            * by_memory
-                .min(RESIDENT_SUBGROUPS / self.all_subgroups())
-                .max(1)
     }
 
     /// `stored`: numbers of the result an invocation writes at a time, 4 or 8.
@@ -139,7 +127,7 @@ impl Tile {
             ),
             ("EIGHTS", (stored == 8).into()),
             ("WHOLE", whole.into()),
-            ("AHEAD", self.ahead().into()),
+            ("AHEAD", self.ahead(product.form).into()),
             ("KEEP_B", self.kept.is_some().into()),
             ("KEPT", deep.into()),
         ];
@@ -164,7 +152,7 @@ impl Tile {
         }
         // Every workgroup makes the same number of tiles, and all of them run at once.
         let (tiles_m, tiles_n) = launch.tiles();
-        let at_once = self.resident(product.form).div_ceil(tiles_n);
+        let at_once = PROCESSORS.div_ceil(tiles_n);
         let turns = tiles_m.div_ceil(at_once);
         Launch {
             row_groups: tiles_m.div_ceil(turns),
