@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::check_operands;
 use super::fast::{self, Kernel, MAX_OPERANDS};
+use super::lines::Lines;
 use super::reference::{Tensor, run_op};
 use crate::backend::{BackendError, Executable};
 use crate::graph::{Graph, Node, Source, Step, ValueId, plan_memory};
@@ -41,7 +42,7 @@ struct Stage {
 pub(super) struct CpuExecutable {
     weights: Arc<Vec<Vec<f32>>>,
     stages: Vec<Stage>,
-    buffers: Vec<Vec<f32>>,
+    buffers: Vec<Lines>,
     outputs: Vec<Place>,
     /// Names and lengths of the inputs.
     inputs: Vec<(String, usize)>,
@@ -127,7 +128,7 @@ impl CpuExecutable {
         Self {
             weights,
             stages,
-            buffers: plan.buffers.iter().map(|b| vec![0.0; len(b)]).collect(),
+            buffers: plan.buffers.iter().map(|b| Lines::zeros(len(b))).collect(),
             outputs: graph.outputs.iter().map(|&v| place(v)).collect(),
             inputs: graph
                 .inputs

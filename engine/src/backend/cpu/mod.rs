@@ -2,6 +2,7 @@
 
 mod executable;
 mod fast;
+mod lines;
 pub mod reference;
 #[cfg(test)]
 mod tests;
