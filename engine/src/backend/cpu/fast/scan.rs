@@ -200,6 +200,7 @@ fn scan_lane_body<const FMA: bool>(lane: &Lane<'_>, y: &Sums) {
     match (lane.spec.tied, lane.lanes == WIDTH, lane.spec.states) {
         (false, true, 8) => recurrence::<FMA, false, true, 8>(lane, y),
         (false, true, 16) => recurrence::<FMA, false, true, 16>(lane, y),
+        (true, true, 8) => recurrence::<FMA, true, true, 8>(lane, y),
         (false, ..) => recurrence::<FMA, false, false, 0>(lane, y),
         (true, ..) => recurrence::<FMA, true, false, 0>(lane, y),
     }
