@@ -89,7 +89,7 @@ impl Tile {
         a + b + c
     }
 
-    /// Steps whose terms are on their way. Of A and B both one is enough where there are few terms.
+    /// Steps whose terms are on their way: two, but of A and B both one is faster, with fewer registers.
     fn ahead(&self, form: Form) -> usize {
         match self.kept.is_some() || form == Form::BackwardWeight {
             true => 2,
