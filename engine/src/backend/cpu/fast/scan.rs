@@ -218,6 +218,8 @@ fn recurrence<const FMA: bool, const TIED: bool, const FULL: bool, const N: usiz
     let decay = &lane.block.decay[..if TIED { 1 } else { states }];
     let mut storage = [[0.0; WIDTH]; MAX_STATES];
     let h = &mut storage[..states];
+    let mut untied = [[0.0; WIDTH]; MAX_STATES];
+    let decays = &mut untied[..states];
     let mut line = lane.start as isize;
     for _ in 0..lane.counts[0] {
         let mut pixel = line;
@@ -255,6 +257,14 @@ fn recurrence<const FMA: bool, const TIED: bool, const FULL: bool, const N: usiz
                     first[l] = exp2::<FMA>(delta[l] * decay[0][l]);
                 }
             }
+            if !TIED {
+                // In a loop of its own, so that the constants of exp2 stay in registers.
+                for n in 0..states {
+                    for l in 0..WIDTH {
+                        decays[n][l] = exp2::<FMA>(delta[l] * decay[n][l]);
+                    }
+                }
+            }
             for n in 0..states {
                 let h = &mut h[n];
                 for l in 0..WIDTH {
@@ -262,7 +272,7 @@ fn recurrence<const FMA: bool, const TIED: bool, const FULL: bool, const N: usiz
                         power[l] *= first[l];
                         power[l]
                     } else {
-                        exp2::<FMA>(delta[l] * decay[n][l])
+                        decays[n][l]
                     };
                     h[l] = mul_add::<FMA>(a, h[l], input[l] * b[n]);
                     sum[l] = mul_add::<FMA>(h[l], c[n], sum[l]);
