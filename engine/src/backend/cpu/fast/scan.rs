@@ -16,6 +16,10 @@ const MAX_STATES: usize = 64;
 /// Tokens between the one that is computed and the one that is fetched into the cache.
 const AHEAD: isize = 8;
 
+/// Tokens whose Δ are computed before the states go through them: Δ takes long but depends on no
+/// other token, so a processor makes several at once, as it cannot between one state and the next.
+const BATCH: usize = 8;
+
 struct Scan {
     spec: ScanSpec,
     pictures: usize,
@@ -220,74 +224,106 @@ fn recurrence<const FMA: bool, const TIED: bool, const FULL: bool, const N: usiz
     let h = &mut storage[..states];
     let mut untied = [[0.0; WIDTH]; MAX_STATES];
     let decays = &mut untied[..states];
+    let mut tokens = [Token::default(); BATCH];
     let mut line = lane.start as isize;
     for _ in 0..lane.counts[0] {
         let mut pixel = line;
-        for _ in 0..lane.counts[1] {
-            let at = pixel as usize;
-            let p = &lane.p[at * lane.stride..][..rank + 2 * states];
-            // Along columns every token lies on lines of its own.
-            let ahead = pixel + AHEAD * lane.steps[1];
-            prefetch(lane.v, ahead * lane.channels as isize);
-            prefetch(lane.p, ahead * lane.stride as isize);
-            prefetch(lane.p, ahead * lane.stride as isize + WIDTH as isize);
-            if lane.add {
-                prefetch_at(y.0, lane.offset as isize + ahead * lane.channels as isize);
+        let mut left = lane.counts[1];
+        while left > 0 {
+            let batch = &mut tokens[..left.min(BATCH)];
+            left -= batch.len();
+            let mut at = pixel;
+            for token in batch.iter_mut() {
+                *token = Token::of::<FMA>(lane, at, y.0, lanes);
+                at += lane.steps[1];
             }
-            let (r, bc) = p.split_at(rank);
-            let (b, c) = bc.split_at(states);
-            let v = load(lane.v, at * lane.channels, lanes);
-            let mut delta = lane.block.b_dt;
-            for (w, r) in lane.block.w_dt.iter().zip(r) {
-                for l in 0..WIDTH {
-                    delta[l] = mul_add::<FMA>(w[l], *r, delta[l]);
-                }
-            }
-            let mut sum = [0.0; WIDTH];
-            let mut input = [0.0; WIDTH];
-            for l in 0..WIDTH {
-                delta[l] = softplus::<FMA>(delta[l]);
-                input[l] = delta[l] * v[l];
-                sum[l] = lane.skip[l] * v[l];
-            }
-            let mut first = [0.0; WIDTH];
-            let mut power = [1.0; WIDTH];
-            if TIED {
-                for l in 0..WIDTH {
-                    first[l] = exp2::<FMA>(delta[l] * decay[0][l]);
-                }
-            }
-            if !TIED {
-                // In a loop of its own, so that the constants of exp2 stay in registers.
-                for n in 0..states {
+            for token in batch.iter() {
+                let at = pixel as usize;
+                let bc = &lane.p[at * lane.stride + rank..][..2 * states];
+                let (b, c) = bc.split_at(states);
+                let Token { delta, input, sum } = token;
+                let mut sum = *sum;
+                let mut first = [0.0; WIDTH];
+                let mut power = [1.0; WIDTH];
+                if TIED {
                     for l in 0..WIDTH {
-                        decays[n][l] = exp2::<FMA>(delta[l] * decay[n][l]);
+                        first[l] = exp2::<FMA>(delta[l] * decay[0][l]);
+                    }
+                } else {
+                    // In a loop of its own, so that the constants of exp2 stay in registers.
+                    for n in 0..states {
+                        for l in 0..WIDTH {
+                            decays[n][l] = exp2::<FMA>(delta[l] * decay[n][l]);
+                        }
                     }
                 }
-            }
-            for n in 0..states {
-                let h = &mut h[n];
-                for l in 0..WIDTH {
-                    let a = if TIED {
-                        power[l] *= first[l];
-                        power[l]
-                    } else {
-                        decays[n][l]
-                    };
-                    h[l] = mul_add::<FMA>(a, h[l], input[l] * b[n]);
-                    sum[l] = mul_add::<FMA>(h[l], c[n], sum[l]);
+                for n in 0..states {
+                    let h = &mut h[n];
+                    for l in 0..WIDTH {
+                        let a = if TIED {
+                            power[l] *= first[l];
+                            power[l]
+                        } else {
+                            decays[n][l]
+                        };
+                        h[l] = mul_add::<FMA>(a, h[l], input[l] * b[n]);
+                        sum[l] = mul_add::<FMA>(h[l], c[n], sum[l]);
+                    }
                 }
+                let to = lane.offset + at * lane.channels;
+                assert!(to + lanes <= y.1);
+                // SAFETY: in bounds by the assert; no other task touches these channels.
+                let y = unsafe { std::slice::from_raw_parts_mut(y.0.add(to), lanes) };
+                for (l, y) in y.iter_mut().enumerate() {
+                    *y = if lane.add { *y + sum[l] } else { sum[l] };
+                }
+                pixel += lane.steps[1];
             }
-            let to = lane.offset + at * lane.channels;
-            assert!(to + lanes <= y.1);
-            // SAFETY: in bounds by the assert; no other task touches these channels.
-            let y = unsafe { std::slice::from_raw_parts_mut(y.0.add(to), lanes) };
-            for (l, y) in y.iter_mut().enumerate() {
-                *y = if lane.add { *y + sum[l] } else { sum[l] };
-            }
-            pixel += lane.steps[1];
         }
         line += lane.steps[0];
+    }
+}
+
+/// What a token is before any state is known.
+#[derive(Clone, Copy, Default)]
+struct Token {
+    /// Δ
+    delta: Lanes,
+    /// Δ·v
+    input: Lanes,
+    /// What is added to the states' sum: D·v.
+    sum: Lanes,
+}
+
+impl Token {
+    /// The token at pixel `at`; the one [`AHEAD`] of it is asked for.
+    #[inline(always)]
+    fn of<const FMA: bool>(lane: &Lane<'_>, at: isize, y: *const f32, lanes: usize) -> Self {
+        // Along columns every token lies on lines of its own.
+        let ahead = at + AHEAD * lane.steps[1];
+        prefetch(lane.v, ahead * lane.channels as isize);
+        prefetch(lane.p, ahead * lane.stride as isize);
+        prefetch(lane.p, ahead * lane.stride as isize + WIDTH as isize);
+        if lane.add {
+            prefetch_at(y, lane.offset as isize + ahead * lane.channels as isize);
+        }
+        let at = at as usize;
+        let v = load(lane.v, at * lane.channels, lanes);
+        let r = &lane.p[at * lane.stride..][..lane.spec.rank];
+        let mut delta = lane.block.b_dt;
+        for (w, r) in lane.block.w_dt.iter().zip(r) {
+            for l in 0..WIDTH {
+                delta[l] = mul_add::<FMA>(w[l], *r, delta[l]);
+            }
+        }
+        let mut input = [0.0; WIDTH];
+        let mut sum = [0.0; WIDTH];
+        for l in 0..WIDTH {
+            delta[l] = softplus::<FMA>(delta[l]);
+            input[l] = delta[l] * v[l];
+            sum[l] = lane.skip[l] * v[l];
+        }
+        Self { delta, input, sum }
     }
 }
 
