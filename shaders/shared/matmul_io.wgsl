@@ -155,7 +155,7 @@ fn finished(row: u32, column: u32, sum: Word) -> Word {
 
 #if EIGHTS
 // Four numbers in 16 bits. They saturate when they are there already, two at a time: what is too
-// large is infinite or the largest by then.
+// large is infinite or the largest by then. Back to 32 because naga 30 casts no bits of 16-bit vectors.
 fn packed(v: vec4<f32>) -> vec2<u32> {
     let h = vec4<f32>(clamp(vec4<f16>(v), vec4<f16>(-65504.0h), vec4<f16>(65504.0h)));
     return vec2<u32>(pack2x16float(h.xy), pack2x16float(h.zw));

@@ -122,7 +122,7 @@ fn rows(report: &Report) -> Vec<Row> {
             ),
             g.rung,
             format!(
-                "{:.2} s, {:.1} ns a pixel{memory}",
+                "{:.3} s, {:.1} ns a pixel{memory}",
                 g.seconds.median, g.ns_per_pixel
             ),
         ));
