@@ -39,6 +39,12 @@ impl Reach {
         usize::from(self.0 + RAMP)
     }
 
+    /// Rows and columns of a part that is looked at by itself, and with it what lies around it: half
+    /// as much again.
+    fn side(self) -> usize {
+        8 * self.far()
+    }
+
     /// What becomes of a pixel so far from anything uneven.
     fn mix(self, pixel: &mut [f32; 3], was: &[f32; 3], distance: u8) {
         match distance.saturating_sub(self.0) {
@@ -55,9 +61,6 @@ impl Reach {
 /// Pixels over which the network's result goes over into what was there.
 const RAMP: u8 = 8;
 
-/// Rows looked at together. Those around them are looked at once more for it.
-const BAND: usize = 512;
-
 /// Puts the flat areas of a picture into a network's `output` for it: interleaved, three samples a
 /// pixel, each side `scale` times the picture's.
 pub(super) fn keep(output: &mut [f32], picture: &Rgb<'_>, scale: usize, reach: Reach) {
@@ -65,84 +68,132 @@ pub(super) fn keep(output: &mut [f32], picture: &Rgb<'_>, scale: usize, reach: R
     if output.is_empty() {
         return;
     }
+    let side = reach.side();
+    let part = |i: usize, length: usize| i * side..((i + 1) * side).min(length);
+    let (down, across) = (height.div_ceil(side), width.div_ceil(side));
+    let parts: Vec<Option<Vec<u8>>> = (0..down * across)
+        .into_par_iter()
+        .map(|i| {
+            let (rows, columns) = (part(i / across, height), part(i % across, width));
+            distances(picture, &rows, &columns, reach)
+        })
+        .collect();
     let line = 3 * width * scale;
-    let bands = output.par_chunks_mut(line * scale * BAND).enumerate();
-    bands.for_each(|(i, band)| {
-        let rows = i * BAND..((i + 1) * BAND).min(height);
-        let Some(distances) = distances(picture, rows.clone(), reach) else {
-            return;
-        };
-        for (i, line) in band.chunks_exact_mut(line).enumerate() {
-            let y = i / scale;
-            let colours = row(picture, rows.start + y);
-            let distances = &distances[y * width..];
-            let pixels = line.as_chunks_mut::<3>().0.chunks_exact_mut(scale);
-            for ((pixels, colour), &distance) in pixels.zip(colours).zip(distances) {
-                pixels
-                    .iter_mut()
-                    .for_each(|p| reach.mix(p, colour, distance));
+    let rows = output.par_chunks_mut(line * scale).enumerate();
+    rows.for_each(|(y, lines)| {
+        for (i, distances) in parts[y / side * across..][..across].iter().enumerate() {
+            let Some(distances) = distances else {
+                continue;
+            };
+            let columns = part(i, width);
+            let distances = &distances[y % side * columns.len()..];
+            let colours = &row(picture, y)[columns.clone()];
+            for line in lines.chunks_exact_mut(line) {
+                let pixels = &mut line.as_chunks_mut::<3>().0[columns.start * scale..];
+                let pixels = pixels.chunks_exact_mut(scale);
+                for ((pixels, colour), &distance) in pixels.zip(colours).zip(distances) {
+                    pixels
+                        .iter_mut()
+                        .for_each(|p| reach.mix(p, colour, distance));
+                }
             }
         }
     });
 }
 
-/// For each pixel of these rows the distance to the nearest that has a neighbour of another colour
+/// For each pixel of this part the distance to the nearest that has a neighbour of another colour
 /// beside, above or below, at most [`Reach::far`]; nothing where none is out of reach.
-fn distances(picture: &Rgb<'_>, rows: Range<usize>, reach: Reach) -> Option<Vec<u8>> {
-    let width = picture.width();
+fn distances(
+    picture: &Rgb<'_>,
+    rows: &Range<usize>,
+    columns: &Range<usize>,
+    reach: Reach,
+) -> Option<Vec<u8>> {
     let far = reach.0 + RAMP;
-    let top = rows.start.saturating_sub(reach.far());
-    let bottom = (rows.end + reach.far()).min(picture.height());
+    let around = |part: &Range<usize>, length: usize| {
+        part.start.saturating_sub(reach.far())..(part.end + reach.far()).min(length)
+    };
+    let down = around(rows, picture.height());
+    let across = around(columns, picture.width());
     // What is kept has an even square around it that no such grid passes by. Most photographs are
-    // done with after a look at a three-hundredth of them.
+    // done with after a look at a two-hundredth of them.
     let step = usize::from(reach.0) + 1;
-    let mut grid = (top.next_multiple_of(step)..bottom).step_by(step);
-    if !grid.any(|y| (0..width).step_by(step).any(|x| is_even(picture, x, y))) {
+    let grid = |side: &Range<usize>| (side.start.next_multiple_of(step)..side.end).step_by(step);
+    if !grid(&down).any(|y| grid(&across).any(|x| is_even(lines(picture, y), x))) {
         return None;
     }
-    let mut all = Vec::with_capacity((bottom - top) * width);
-    for y in top..bottom {
-        let distance = |x| if is_even(picture, x, y) { far } else { 0 };
-        all.extend((0..width).map(distance));
+    let mut all = Vec::with_capacity(down.len() * across.len());
+    for y in down.clone() {
+        // Nothing beyond is looked at: a pixel at this end is too far from the part to matter.
+        let even = even_samples(lines(picture, y).map(|line| line[across.clone()].as_flattened()));
+        let distance = |of: &[bool; 3]| if of.iter().all(|&even| even) { far } else { 0 };
+        all.extend(even.as_chunks().0.iter().map(distance));
     }
     // From the left upper corner, then from the right lower one, which turning round makes first.
     for _ in 0..2 {
-        sweep(&mut all, width, far);
+        sweep(&mut all, across.len(), far);
         all.reverse();
     }
-    let own = (rows.start - top) * width..(rows.end - top) * width;
-    let own = all.drain(own).collect::<Vec<u8>>();
+    let own: Vec<u8> = all
+        .chunks_exact(across.len())
+        .skip(rows.start - down.start)
+        .take(rows.len())
+        .flat_map(|line| &line[columns.start - across.start..][..columns.len()])
+        .copied()
+        .collect();
     own.iter().any(|&d| d > reach.0).then_some(own)
 }
 
-/// Whether the pixels beside, above and below one have its colour.
-fn is_even(picture: &Rgb<'_>, x: usize, y: usize) -> bool {
-    let own = row(picture, y);
-    let around = [
+/// For each sample of the middle line whether those beside, above and below are the same. In steps that
+/// take many samples at once.
+fn even_samples([above, own, below]: [&[f32]; 3]) -> Vec<bool> {
+    let same = |((own, above), below): ((&f32, &f32), &f32)| (own == above) & (own == below);
+    let mut even: Vec<bool> = own.iter().zip(above).zip(below).map(same).collect();
+    let beside = own.iter().zip(&own[3..]);
+    let beside: Vec<bool> = beside.map(|(left, right)| left == right).collect();
+    for from in [0, 3] {
+        let even = even[from..].iter_mut();
+        even.zip(&beside).for_each(|(even, same)| *even &= same);
+    }
+    even
+}
+
+/// Row `y` between the ones above and below, or itself where there are none.
+fn lines<'a>(picture: &'a Rgb<'_>, y: usize) -> [&'a [[f32; 3]]; 3] {
+    let last = picture.height() - 1;
+    [y.saturating_sub(1), y, (y + 1).min(last)].map(|y| row(picture, y))
+}
+
+/// Whether the pixels beside, above and below the `x`-th of the middle line have its colour.
+fn is_even([above, own, below]: [&[[f32; 3]]; 3], x: usize) -> bool {
+    let beside = [
         own[x.saturating_sub(1)],
         own[(x + 1).min(own.len() - 1)],
-        row(picture, y.saturating_sub(1))[x],
-        row(picture, (y + 1).min(picture.height() - 1))[x],
+        above[x],
+        below[x],
     ];
-    around.iter().all(|colour| *colour == own[x])
+    beside.iter().all(|colour| *colour == own[x])
 }
 
 /// Carries distances on to the right and down.
 fn sweep(distances: &mut [u8], width: usize, far: u8) {
-    let mut above = vec![far; width];
+    // With one more at either end.
+    let mut above = vec![far; width + 2];
     for row in distances.chunks_exact_mut(width) {
+        let before = above.iter().zip(&above[1..]).zip(&above[2..]);
+        for (distance, ((a, b), c)) in row.iter_mut().zip(before) {
+            *distance = (a.min(b).min(c) + 1).min(*distance);
+        }
+        // Alone, because only this one cannot be done for many pixels at once.
         let mut nearest = far;
-        for (x, distance) in row.iter_mut().enumerate() {
-            let passed = &above[x.saturating_sub(1)..(x + 2).min(width)];
-            nearest = passed.iter().fold(nearest, |a, &b| a.min(b));
+        for distance in row.iter_mut() {
             nearest = (nearest + 1).min(*distance);
             *distance = nearest;
         }
-        above.copy_from_slice(row);
+        above[1..=width].copy_from_slice(row);
     }
 }
 
-/// A row's colours.
 fn row<'a>(picture: &'a Rgb<'_>, y: usize) -> &'a [[f32; 3]] {
     let width = picture.width();
     &picture.samples().as_chunks().0[y * width..(y + 1) * width]
@@ -164,7 +215,7 @@ mod tests {
     #[test]
     fn a_flat_picture_stays_as_it_was_whatever_its_size_and_the_scale() {
         for scale in [1, 2, 3, 4] {
-            for (width, height) in [(1, 1), (5, 3), (1, 40), (40, 1), (30, BAND + 40)] {
+            for (width, height) in [(1, 1), (5, 3), (1, 40), (40, 1), (30, 872), (872, 9)] {
                 let flat = picture(width, height, |_, _| 0.7);
                 let mut output = vec![0.1; 3 * width * height * scale * scale];
                 keep(&mut output, &flat, scale, Reach::OF_JPEG);
@@ -173,11 +224,11 @@ mod tests {
         }
     }
 
-    /// One pixel of another colour, where two bands meet.
+    /// One pixel of another colour, where four parts meet.
     #[test]
     fn what_is_near_anything_else_is_the_networks() {
-        let (width, height) = (101, BAND + 60);
-        let (left, top) = (50, BAND);
+        let (top, left) = (Reach::USUAL.side(), Reach::USUAL.side());
+        let (width, height) = (left + 60, top + 70);
         let odd = picture(
             width,
             height,
@@ -252,7 +303,7 @@ mod tests {
                 odd.iter().map(to).min().unwrap_or(far) as u8
             }).collect();
             let any = expected.iter().any(|&d| d > reach.0);
-            prop_assert_eq!(distances(&spots, 0..height, reach), any.then_some(expected));
+            prop_assert_eq!(distances(&spots, &(0..height), &(0..width), reach), any.then_some(expected));
         }
     }
 }
