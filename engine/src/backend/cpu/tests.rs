@@ -66,13 +66,14 @@ fn check(op: Op, dims: &[&[usize]], activations: &[usize]) {
 }
 
 /// Activation shapes: below, at, and across the width of the vectors and of the row blocks.
-const SHAPES: [[usize; 4]; 6] = [
+const SHAPES: [[usize; 4]; 7] = [
     [1, 1, 1, 1],
     [2, 3, 5, 7],
     [1, 17, 9, 16],
     [1, 33, 40, 32],
     [3, 7, 2, 50],
     [1, 1, 260, 3],
+    [1, 2, 64, 17],
 ];
 
 #[test]

@@ -1,10 +1,15 @@
 //! Depthwise 3×3 convolutions, vectorised over channels, with the activation in the epilogue.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
-use super::simd::{Lanes, WIDTH, clones, gelu, load, mul_add, sigmoid, silu, store};
+use super::simd::{Lanes, WIDTH, clones, gelu, load, mul_add, prefetch, sigmoid, silu, store};
 use super::{Kernel, Site};
 use crate::graph::Activation;
+
+/// Pixels of a row that are handled block of channels after block of channels.
+const STRIP: usize = 32;
 
 /// What is made of the convolution's result.
 #[derive(Clone, Copy, PartialEq)]
@@ -83,82 +88,131 @@ fn depthwise_row_body<const FMA: bool>(rows: &[&[f32]; 3], kernel: &Depthwise, y
         Epilogue::Activation(activation) => activation,
     };
     match activation {
-        None => blocks::<FMA>(rows, kernel, y, |x| x),
-        Some(Activation::Silu) => blocks::<FMA>(rows, kernel, y, silu::<FMA>),
-        Some(Activation::Gelu) => blocks::<FMA>(rows, kernel, y, gelu::<FMA>),
-        Some(Activation::Sigmoid) => blocks::<FMA>(rows, kernel, y, sigmoid::<FMA>),
+        None => activated::<FMA>(rows, kernel, y, |x| x),
+        Some(Activation::Silu) => activated::<FMA>(rows, kernel, y, silu::<FMA>),
+        Some(Activation::Gelu) => activated::<FMA>(rows, kernel, y, gelu::<FMA>),
+        Some(Activation::Sigmoid) => activated::<FMA>(rows, kernel, y, sigmoid::<FMA>),
         Some(Activation::Relu) => {
-            blocks::<FMA>(rows, kernel, y, |x| if x > 0.0 { x } else { 0.0 });
+            activated::<FMA>(rows, kernel, y, |x| if x > 0.0 { x } else { 0.0 });
         }
     }
 }
 
-/// Pixel after pixel, so that the three rows are read as three streams.
 #[inline(always)]
-fn blocks<const FMA: bool>(
+fn activated<const FMA: bool>(
     rows: &[&[f32]; 3],
     kernel: &Depthwise,
     y: &mut [f32],
     f: impl Fn(f32) -> f32 + Copy,
 ) {
     let c = kernel.channels;
-    for (x, y) in y.chunks_exact_mut(c).enumerate() {
-        for first in (0..c).step_by(WIDTH) {
-            let lanes = WIDTH.min(c - first);
-            let mut sum = convolved::<FMA>(rows, kernel, x, first, lanes);
-            for s in &mut sum {
+    let mut sums = [[0.0; WIDTH]; STRIP];
+    for part in parts(kernel.width, c) {
+        convolve::<FMA>(rows, kernel, part.first, &part, &mut sums);
+        for (x, sum) in part.pixels.clone().zip(&mut sums) {
+            for s in &mut *sum {
                 *s = f(*s);
             }
-            store(y, first, lanes, &sum);
+            store(y, x * c + part.first, part.lanes, sum);
         }
     }
 }
 
-/// [`blocks`] for the gate: two channels make one.
+/// Two channels make one.
 #[inline(always)]
 fn gelu_gate<const FMA: bool>(rows: &[&[f32]; 3], kernel: &Depthwise, y: &mut [f32]) {
     let half = kernel.channels / 2;
-    for (x, y) in y.chunks_exact_mut(half).enumerate() {
-        for first in (0..half).step_by(WIDTH) {
-            let lanes = WIDTH.min(half - first);
-            let mut gate = convolved::<FMA>(rows, kernel, x, first, lanes);
-            let value = convolved::<FMA>(rows, kernel, x, half + first, lanes);
-            for (g, v) in gate.iter_mut().zip(value) {
-                *g = gelu::<FMA>(*g) * v;
+    let mut gates = [[0.0; WIDTH]; STRIP];
+    let mut values = [[0.0; WIDTH]; STRIP];
+    for part in parts(kernel.width, half) {
+        convolve::<FMA>(rows, kernel, part.first, &part, &mut gates);
+        convolve::<FMA>(rows, kernel, half + part.first, &part, &mut values);
+        for (x, (gate, value)) in part.pixels.clone().zip(gates.iter_mut().zip(&values)) {
+            for l in 0..WIDTH {
+                gate[l] = gelu::<FMA>(gate[l]) * value[l];
             }
-            store(y, first, lanes, &gate);
+            store(y, x * half + part.first, part.lanes, gate);
         }
     }
 }
 
-/// Channels `first..first + lanes` of the convolution's result at pixel `x` of the row.
-#[inline(always)]
-fn convolved<const FMA: bool>(
-    rows: &[&[f32]; 3],
-    kernel: &Depthwise,
-    x: usize,
+/// A block of channels of a strip of pixels.
+struct Part {
+    pixels: Range<usize>,
+    /// First channel, of as many as there are results.
     first: usize,
     lanes: usize,
-) -> Lanes {
-    let c = kernel.channels;
-    // Columns of taps that are inside.
-    let from = usize::from(x == 0);
-    let to = if x + 1 == kernel.width { 2 } else { 3 };
-    let mut sum = load(&kernel.bias, first, lanes);
-    if (from, to) == (0, 3) && lanes == WIDTH {
-        for tap in 0..9 {
-            let at = (x + tap % 3 - 1) * c + first;
-            let weight = load(&kernel.weight, tap * c + first, WIDTH);
-            add::<FMA>(&mut sum, &load(rows[tap / 3], at, WIDTH), &weight);
-        }
-    } else {
-        for tap in (0..9).filter(|tap| (from..to).contains(&(tap % 3))) {
-            let at = (x + tap % 3 - 1) * c + first;
-            let weight = load(&kernel.weight, tap * c + first, lanes);
-            add::<FMA>(&mut sum, &load(rows[tap / 3], at, lanes), &weight);
-        }
+}
+
+/// All of a row, strip by strip: a strip's pages stay at hand while its blocks of channels follow
+/// each other.
+fn parts(width: usize, channels: usize) -> impl Iterator<Item = Part> {
+    let strips = (0..width).step_by(STRIP);
+    strips.flat_map(move |start| {
+        (0..channels).step_by(WIDTH).map(move |first| Part {
+            pixels: start..(start + STRIP).min(width),
+            first,
+            lanes: WIDTH.min(channels - first),
+        })
+    })
+}
+
+/// The channels from `first` on of each of the part's pixels.
+#[inline(always)]
+fn convolve<const FMA: bool>(
+    rows: &[&[f32]; 3],
+    kernel: &Depthwise,
+    first: usize,
+    part: &Part,
+    sums: &mut [Lanes; STRIP],
+) {
+    match part.lanes == WIDTH {
+        true => convolve_lanes::<FMA, true>(rows, kernel, first, part, sums),
+        false => convolve_lanes::<FMA, false>(rows, kernel, first, part, sums),
     }
-    sum
+}
+
+/// Column by column: each is loaded once, and added to the sums of the pixel before, of its own and
+/// of the one after, which so do not wait for each other. `FULL` says that all lanes are channels.
+#[inline(always)]
+fn convolve_lanes<const FMA: bool, const FULL: bool>(
+    rows: &[&[f32]; 3],
+    kernel: &Depthwise,
+    first: usize,
+    part: &Part,
+    sums: &mut [Lanes; STRIP],
+) {
+    let lanes = if FULL { WIDTH } else { part.lanes };
+    let (c, pixels) = (kernel.channels, &part.pixels);
+    let mut weight = [[0.0; WIDTH]; 9];
+    for (tap, weight) in weight.iter_mut().enumerate() {
+        *weight = load(&kernel.weight, tap * c + first, lanes);
+    }
+    let bias = load(&kernel.bias, first, lanes);
+    let columns = pixels.start.saturating_sub(1)..(pixels.end + 1).min(kernel.width);
+    let [above, own, below] = [0, 1, 2].map(|r| rows[r][columns.start * c + first..].chunks(c));
+    let (mut before, mut here) = (bias, bias);
+    for (x, ((above, own), below)) in columns.zip(above.zip(own).zip(below)) {
+        // Of the row that is new: the block that follows, and the next strip's first.
+        prefetch(rows[2], (x * c + first + WIDTH) as isize);
+        if part.first == 0 {
+            prefetch(rows[2], ((x + STRIP) * c + first) as isize);
+        }
+        let mut after = bias;
+        for (row, column) in [above, own, below].into_iter().enumerate() {
+            let column = load(column, 0, lanes);
+            add::<FMA>(&mut before, &column, &weight[3 * row + 2]);
+            add::<FMA>(&mut here, &column, &weight[3 * row + 1]);
+            add::<FMA>(&mut after, &column, &weight[3 * row]);
+        }
+        if x > pixels.start {
+            sums[x - 1 - pixels.start] = before;
+        }
+        (before, here) = (here, after);
+    }
+    if pixels.end == kernel.width {
+        sums[pixels.len() - 1] = before;
+    }
 }
 
 #[inline(always)]

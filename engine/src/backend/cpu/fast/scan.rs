@@ -6,7 +6,7 @@
 
 use rayon::prelude::*;
 
-use super::simd::{Lanes, WIDTH, clones, exp2, load, mul_add, softplus};
+use super::simd::{Lanes, WIDTH, clones, exp2, load, mul_add, prefetch, prefetch_at, softplus};
 use super::{Kernel, Site};
 use crate::graph::ScanSpec;
 
@@ -325,22 +325,4 @@ impl Token {
         }
         Self { delta, input, sum }
     }
-}
-
-/// Asks for element `at` of `x`, which may lie outside, to be brought into the cache.
-#[inline(always)]
-fn prefetch(x: &[f32], at: isize) {
-    prefetch_at(x.as_ptr(), at);
-}
-
-#[inline(always)]
-fn prefetch_at(x: *const f32, at: isize) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch does not access memory as far as the program can tell; any address may be given.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(x.wrapping_offset(at).cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (x, at);
 }

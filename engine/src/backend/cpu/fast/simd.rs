@@ -127,6 +127,25 @@ pub(super) fn store(y: &mut [f32], at: usize, width: usize, lanes: &Lanes) {
     }
 }
 
+/// Asks for element `at` of `x`, which may lie outside, to be brought into the cache.
+#[inline(always)]
+pub(super) fn prefetch(x: &[f32], at: isize) {
+    prefetch_at(x.as_ptr(), at);
+}
+
+/// The same of what lies `at` elements from `x`.
+#[inline(always)]
+pub(super) fn prefetch_at(x: *const f32, at: isize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch does not access memory as far as the program can tell; any address may be given.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(x.wrapping_offset(at).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (x, at);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
