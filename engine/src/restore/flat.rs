@@ -164,7 +164,8 @@ fn lines<'a>(picture: &'a Rgb<'_>, y: usize) -> [&'a [[f32; 3]]; 3] {
     [y.saturating_sub(1), y, (y + 1).min(last)].map(|y| row(picture, y))
 }
 
-/// Whether the pixels beside, above and below the `x`-th of the middle line have its colour.
+/// Whether the pixels beside, above and below the `x`-th of the middle line have its colour: what
+/// [`even_samples`] says of its samples, for one that is picked out.
 fn is_even([above, own, below]: [&[[f32; 3]]; 3], x: usize) -> bool {
     let beside = [
         own[x.saturating_sub(1)],
@@ -194,6 +195,7 @@ fn sweep(distances: &mut [u8], width: usize, far: u8) {
     }
 }
 
+/// A row's colours.
 fn row<'a>(picture: &'a Rgb<'_>, y: usize) -> &'a [[f32; 3]] {
     let width = picture.width();
     &picture.samples().as_chunks().0[y * width..(y + 1) * width]

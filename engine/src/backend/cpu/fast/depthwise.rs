@@ -190,7 +190,7 @@ fn convolve_lanes<const FMA: bool, const FULL: bool>(
     }
     let bias = load(&kernel.bias, first, lanes);
     let columns = pixels.start.saturating_sub(1)..(pixels.end + 1).min(kernel.width);
-    let [above, own, below] = [0, 1, 2].map(|r| rows[r][columns.start * c + first..].chunks(c));
+    let [above, own, below] = rows.map(|row| row[columns.start * c + first..].chunks(c));
     let (mut before, mut here) = (bias, bias);
     for (x, ((above, own), below)) in columns.zip(above.zip(own).zip(below)) {
         // Of the row that is new: the block that follows, and the next strip's first.
