@@ -6,8 +6,7 @@
 //! are left out one by one until what is left is as a sample of one value would be: its mean no
 //! larger than its median.
 
-use nalgebra::{DMatrix, DMatrixView, DVector};
-use rayon::prelude::*;
+use nalgebra::DMatrix;
 
 /// Side of a patch.
 const SIDE: usize = 5;
@@ -19,50 +18,72 @@ const ENOUGH: usize = 40_000;
 const PARTS: usize = 64;
 
 /// Patches summed at a time: as many as stay in a core's cache.
-const BLOCK: usize = 256;
+const BLOCK: usize = 512;
 
-/// What is summed over patches of `r` values.
-struct Sums {
-    /// Of each value.
-    sum: DVector<f64>,
-    /// Of each value with each: `[r, r]`.
-    products: DMatrix<f64>,
-    count: usize,
-}
+/// Products of each value of a patch with each, summed over patches `[len, len]`. A patch begins with
+/// a one, so that the first row has their number and the sum of each value.
+struct Moments(DMatrix<f64>);
 
-impl Sums {
-    /// Over no patches.
-    fn none(r: usize) -> Self {
-        Self {
-            sum: DVector::zeros(r),
-            products: DMatrix::zeros(r, r),
-            count: 0,
+impl Moments {
+    /// Of no patches.
+    fn none(len: usize) -> Self {
+        Self(DMatrix::zeros(len, len))
+    }
+
+    /// Adds a block of patches that lie one after the other; `products` has room for `[len, len]`.
+    /// What a block adds up to is made in 32 bits: of values around zero that rounds by less than a
+    /// hundredth of a step of 8 bits.
+    fn add(&mut self, patches: &[f32], products: &mut DMatrix<f32>) {
+        let len = self.0.nrows();
+        let count = patches.len() / len;
+        assert!(patches.len() == count * len && products.len() == len * len);
+        let across = len as isize;
+        // SAFETY: the assert bounds `count` patches of `len` values, once transposed, and their product.
+        unsafe {
+            gemm::gemm(
+                len,
+                len,
+                count,
+                products.as_mut_ptr(),
+                1,
+                across,
+                false,
+                patches.as_ptr(),
+                across,
+                1,
+                patches.as_ptr(),
+                1,
+                across,
+                0.0,
+                1.0,
+                false,
+                false,
+                false,
+                gemm::Parallelism::None,
+            );
         }
-    }
-
-    /// Adds a block of patches that lie one after the other. What a block adds up to is made in 32
-    /// bits: of values around zero that rounds by less than a hundredth of a step of 8 bits.
-    fn add(&mut self, patches: &[f32]) {
-        let r = self.sum.len();
-        let count = patches.len() / r;
-        let columns = DMatrixView::from_slice(patches, r, count);
-        let rows = DMatrixView::from_slice_with_strides(patches, count, r, r, 1);
-        self.sum += columns.column_sum().cast::<f64>();
-        self.products += (columns * rows).cast::<f64>();
-        self.count += count;
-    }
-
-    fn join(mut self, other: &Self) -> Self {
-        self.sum += &other.sum;
-        self.products += &other.products;
-        self.count += other.count;
-        self
+        self.0.zip_apply(products, |sum, p| *sum += f64::from(p));
     }
 
     fn covariance(&self) -> DMatrix<f64> {
-        let count = self.count as f64;
-        let mean = &self.sum / count;
-        &self.products / count - &mean * mean.transpose()
+        let r = self.0.nrows() - 1;
+        let count = self.0[(0, 0)];
+        let mean = self.0.view((1, 0), (r, 1)) / count;
+        self.0.view((1, 1), (r, r)) / count - &mean * mean.transpose()
+    }
+}
+
+/// The sum of what `part` gives for all of `parts`, which must not be empty, always in the same order.
+fn sum_of(parts: &[&[usize]], part: &(dyn Fn(&[usize]) -> Moments + Sync)) -> Moments {
+    match parts {
+        [] => Moments::none(0),
+        [only] => part(only),
+        _ => {
+            let (left, right) = parts.split_at(parts.len() / 2);
+            let (mut sum, other) = rayon::join(|| sum_of(left, part), || sum_of(right, part));
+            sum.0 += other.0;
+            sum
+        }
     }
 }
 
@@ -81,30 +102,31 @@ pub fn white_noise(samples: &[f32], width: usize, height: usize, channels: usize
     let rows: Vec<usize> = (0..down).step_by(step).collect();
     // A covariance does not depend on where zero is.
     let zero = samples[0];
-    // Always the same parts, so that the sum is the same on any number of cores.
-    let parts: Vec<Sums> = rows
-        .par_chunks(rows.len().div_ceil(PARTS))
-        .map(|rows| {
-            let mut sums = Sums::none(r);
-            let mut patches = Vec::with_capacity(BLOCK * r);
-            for y in rows {
-                for x in (0..across).step_by(step) {
-                    for dy in 0..SIDE {
-                        let at = ((y + dy) * width + x) * channels;
-                        let row = &samples[at..at + SIDE * channels];
-                        patches.extend(row.iter().map(|v| v - zero));
-                    }
-                    if patches.len() == BLOCK * r {
-                        sums.add(&patches);
-                        patches.clear();
-                    }
+    let moments_of = |rows: &[usize]| {
+        let len = 1 + r;
+        let mut moments = Moments::none(len);
+        let mut products = DMatrix::zeros(len, len);
+        let mut patches = Vec::with_capacity(BLOCK * len);
+        for y in rows {
+            for x in (0..across).step_by(step) {
+                patches.push(1.0);
+                for dy in 0..SIDE {
+                    let at = ((y + dy) * width + x) * channels;
+                    let row = &samples[at..at + SIDE * channels];
+                    patches.extend(row.iter().map(|v| v - zero));
+                }
+                if patches.len() == BLOCK * len {
+                    moments.add(&patches, &mut products);
+                    patches.clear();
                 }
             }
-            sums.add(&patches);
-            sums
-        })
-        .collect();
-    let covariance = parts.iter().fold(Sums::none(r), Sums::join).covariance();
+        }
+        moments.add(&patches, &mut products);
+        moments
+    };
+    // Always the same parts, so that the sum is the same on any number of cores.
+    let parts: Vec<&[usize]> = rows.chunks(rows.len().div_ceil(PARTS)).collect();
+    let covariance = sum_of(&parts, &moments_of).covariance();
     // Of what is not finite there are none.
     if !covariance.iter().all(|v| v.is_finite()) {
         return 0.0;
