@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use wgpu::{
-    Adapter, CommandEncoder, Device, ErrorFilter, Features, Limits, PollType, Queue,
-    SubmissionIndex,
+    Adapter, CommandBuffer, Device, ErrorFilter, Features, Limits, PollType, Queue, SubmissionIndex,
 };
 
 use super::adapter::{self, DeviceInfo, DeviceKind, DeviceRequest, Rung};
@@ -271,8 +270,8 @@ impl Context {
         }
     }
 
-    /// Sends encoded work off.
-    pub(super) fn submit(&self, encoder: CommandEncoder) -> SubmissionIndex {
+    /// Sends encoded work off, in this order.
+    pub(super) fn submit(&self, work: impl IntoIterator<Item = CommandBuffer>) -> SubmissionIndex {
         if self.planned.strikes(Fault::Dropped) {
             return self.queue.submit([]);
         }
@@ -288,7 +287,7 @@ impl Context {
                 mapped_at_creation: false,
             });
         }
-        self.queue.submit([encoder.finish()])
+        self.queue.submit(work)
     }
 
     /// Waits until a submission is done.

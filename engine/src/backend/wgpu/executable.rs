@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
-use wgpu::{BufferUsages, CommandEncoder, SubmissionIndex};
+use wgpu::{BufferUsages, CommandBuffer, CommandEncoder, SubmissionIndex};
 
 use super::context::Context;
 use super::faults::Fault;
@@ -99,7 +100,7 @@ impl WgpuModel {
             let mut encoder = encoder(&self.context);
             encode(&mut encoder, &program.once);
             marks.mark_preparation(&mut encoder);
-            self.context.submit(encoder);
+            self.context.submit([encoder.finish()]);
         }
         let outputs = graph
             .outputs
@@ -118,6 +119,7 @@ impl WgpuModel {
             blanks: blanks(graph, &program, &outputs),
             marks,
             pace: Pace::guess(self.context.info.kind),
+            encoded: None,
             idle_since: None,
             inputs: vec![Vec::new(); AHEAD],
             context: self.context.clone(),
@@ -147,6 +149,8 @@ pub struct WgpuExecutable {
     /// Results that are cleared, each before this launch, in ascending order.
     blanks: Vec<(usize, Slice)>,
     pub(super) pace: Pace,
+    /// All launches of the next run, encoded while the device was busy with the one before.
+    encoded: Option<CommandBuffer>,
     /// When the last run was done, if that was seen.
     idle_since: Option<Instant>,
     /// Inputs of runs that are done, for the next: memory that is not new need not be cleared.
@@ -175,8 +179,9 @@ impl WgpuExecutable {
     }
 
     /// Encodes launches; results are cleared before the launch that writes them first, so that
-    /// what a kernel leaves unwritten is zero and not of the picture before.
-    fn encode_part(&self, encoder: &mut CommandEncoder, part: std::ops::Range<usize>) {
+    /// what a kernel leaves unwritten is zero and not of the picture before. Without the last launch
+    /// where `unwritten` says so.
+    fn encode_part(&self, encoder: &mut CommandEncoder, part: Range<usize>, unwritten: bool) {
         let launches = &self.program.launches;
         let mut next = part.start;
         for (before, result) in &self.blanks {
@@ -186,11 +191,7 @@ impl WgpuExecutable {
                 next = *before;
             }
         }
-        let last = part.end == launches.len();
-        let end = match last && self.context.planned.strikes(Fault::Unwritten) {
-            true => part.end.saturating_sub(1).max(next),
-            false => part.end,
-        };
+        let end = part.end.saturating_sub(usize::from(unwritten)).max(next);
         encode(encoder, &launches[next..end]);
     }
 
@@ -212,20 +213,31 @@ impl WgpuExecutable {
         let operands = in_memory(&self.graph, inputs);
         let operands: Vec<&[u8]> = operands.iter().map(AsRef::as_ref).collect();
         let parts = self.pace.split(&self.program.launches);
+        let whole = parts.len() == 1;
         let begun = Instant::now();
         let number = self.marks.begin(&context);
         let mut before: Option<SubmissionIndex> = None;
         for (i, part) in parts.iter().enumerate() {
-            let mut encoder = encoder(&context);
+            let last = i + 1 == parts.len();
+            let unwritten = last && context.planned.strikes(Fault::Unwritten);
+            let mut commands = encoder(&context);
+            let mut work = Vec::new();
             if i == 0 {
-                self.upload.write(&context, &mut encoder, &operands)?;
+                self.upload.write(&context, &mut commands, &operands)?;
             }
-            self.encode_part(&mut encoder, part.clone());
-            self.marks.mark(&mut encoder, i);
-            if i + 1 == parts.len() {
-                self.readbacks[readback].copy(&mut encoder);
+            match self.encoded.take().filter(|_| whole && !unwritten) {
+                Some(launches) => {
+                    work.extend([commands.finish(), launches]);
+                    commands = encoder(&context);
+                }
+                None => self.encode_part(&mut commands, part.clone(), unwritten),
             }
-            let submission = context.submit(encoder);
+            self.marks.mark(&mut commands, i);
+            if last {
+                self.readbacks[readback].copy(&mut commands);
+            }
+            work.push(commands.finish());
+            let submission = context.submit(work);
             if i == 0 {
                 self.upload.sent(submission.clone());
             }
@@ -233,6 +245,11 @@ impl WgpuExecutable {
             if let Some(before) = before.replace(submission) {
                 context.wait(before)?;
             }
+        }
+        if whole {
+            let mut commands = encoder(&context);
+            self.encode_part(&mut commands, 0..self.program.launches.len(), false);
+            self.encoded = Some(commands.finish());
         }
         Ok(UnderWay {
             begun,
