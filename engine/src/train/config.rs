@@ -124,6 +124,10 @@ pub struct DataSettings {
     /// resizing see what really lies there; half a filter's length is enough.
     #[serde(default)]
     pub margin: usize,
+    /// Photographs are shrunk by a factor drawn between this and 1 before a crop is cut, as far as
+    /// they are large enough: more of them, as it were, for tasks without noise. 1 leaves them.
+    #[serde(default = "DataSettings::default_shrink")]
+    pub shrink: f64,
     /// Share of the crops that are one colour or a ramp instead of a photograph, 0 to 1.
     #[serde(default)]
     pub flat: f64,
@@ -142,6 +146,10 @@ impl DataSettings {
 
     fn default_batch() -> usize {
         16
+    }
+
+    fn default_shrink() -> f64 {
+        1.0
     }
 }
 
@@ -324,6 +332,7 @@ impl TrainConfig {
                 0.0,
                 1.0,
             ),
+            ("data.shrink", self.data.shrink, 0.1, 1.0),
             ("data.flat", self.data.flat, 0.0, 1.0),
             ("data.grey", self.data.grey, 0.0, 1.0),
             ("optimiser.betas[0]", o.betas[0], 0.0, 0.999_999),
@@ -438,6 +447,7 @@ mod tests {
             ("crop = 130", "multiple of 8"),
             ("margin = 300", "data.margin is 300"),
             ("flat = 1.5", "data.flat is 1.5"),
+            ("shrink = 1.5", "data.shrink is 1.5"),
             ("crop = 0", "data.crop is 0"),
             ("batch = 0", "data.batch is 0"),
             (

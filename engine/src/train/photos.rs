@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use rayon::prelude::*;
 use walkdir::WalkDir;
 
@@ -18,6 +20,36 @@ pub struct Photo {
     pub height: usize,
     /// Red, green, blue of each pixel, rows from the top.
     pub rgb: Vec<u8>,
+}
+
+impl Photo {
+    /// The square of `side` pixels at (x, y) shrunk to `to`: bicubic, antialiased, rounded to 8 bits as
+    /// a smaller file of it would be.
+    ///
+    /// # Errors
+    /// [`TrainError::Data`] when the square is not inside.
+    pub fn shrunk(&self, x: usize, y: usize, side: usize, to: usize) -> Result<Self, TrainError> {
+        let wrong = |e: &dyn std::fmt::Display| TrainError::Data(format!("shrinking a crop: {e}"));
+        let whole = ImageRef::new(
+            self.width as u32,
+            self.height as u32,
+            &self.rgb,
+            PixelType::U8x3,
+        )
+        .map_err(|e| wrong(&e))?;
+        let mut small = Image::new(to as u32, to as u32, PixelType::U8x3);
+        let options = ResizeOptions::new()
+            .crop(x as f64, y as f64, side as f64, side as f64)
+            .resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
+        Resizer::new()
+            .resize(&whole, &mut small, &options)
+            .map_err(|e| wrong(&e))?;
+        Ok(Self {
+            width: to,
+            height: to,
+            rgb: small.into_vec(),
+        })
+    }
 }
 
 /// All photographs of some folders.

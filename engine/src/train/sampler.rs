@@ -34,6 +34,8 @@ pub struct Sampler {
     crop: usize,
     /// Pixels of the input on every side that are degraded and then cut off.
     margin: usize,
+    /// Least factor that a photograph is shrunk by before it is cut.
+    shrink: f64,
     /// Share of the crops that are no photograph but one colour or a ramp.
     flat: f64,
     /// Share of the crops without colour.
@@ -59,6 +61,7 @@ impl Sampler {
             seed: config.seed,
             crop: config.data.crop,
             margin: config.data.margin,
+            shrink: config.data.shrink,
             flat: config.data.flat,
             grey: config.data.grey,
             scale: network.scale,
@@ -116,9 +119,21 @@ impl Sampler {
         let pixel = rng.random_range(0..total);
         let index = self.cumulative.partition_point(|&c| c <= pixel);
         let photo = &self.photos.photos[index];
-        let x = rng.random_range(0..=photo.width - side);
-        let y = rng.random_range(0..=photo.height - side);
-        let mut crop = turned_crop(photo, x, y, side, rng.random_range(0..8));
+        // What becomes the crop when it is shrunk.
+        let wide = match self.shrink < 1.0 {
+            true => {
+                let wanted = side as f64 / rng.random_range(self.shrink..=1.0);
+                (wanted.round() as usize).min(photo.width.min(photo.height))
+            }
+            false => side,
+        };
+        let x = rng.random_range(0..=photo.width - wide);
+        let y = rng.random_range(0..=photo.height - wide);
+        let turn = rng.random_range(0..8);
+        let mut crop = match wide > side {
+            true => turned_crop(&photo.shrunk(x, y, wide, side)?, 0, 0, side, turn),
+            false => turned_crop(photo, x, y, side, turn),
+        };
         if self.grey > 0.0 && choice.random_bool(self.grey) {
             without_colour(&mut crop);
         }

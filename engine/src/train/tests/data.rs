@@ -70,6 +70,57 @@ fn batches_are_a_function_of_the_step_and_crops_are_turned() {
     assert_eq!(turns.len(), 8);
 }
 
+/// A photograph that is shrunk before it is cut: steeper by the factor, and never beyond its borders.
+#[test]
+fn crops_of_shrunk_photographs_are_steeper() {
+    let (width, height) = (400, 90);
+    let rgb = (0..width * height).flat_map(|i| [(i % width / 2) as u8, (i / width) as u8, 7]);
+    let photo = Photo {
+        width,
+        height,
+        rgb: rgb.collect(),
+    };
+    let half = photo.shrunk(100, 10, 64, 32).unwrap();
+    assert_eq!((half.width, half.height), (32, 32));
+    for (y, x) in [(3, 3), (10, 20), (28, 28)] {
+        let at = |c: usize| f64::from(half.rgb[(y * 32 + x) * 3 + c]);
+        // Pixel centres: the n-th of the small one lies between two of the large one.
+        assert!((at(0) - (50.25 + x as f64)).abs() <= 1.0, "{x}: {}", at(0));
+        assert!(
+            (at(1) - (10.5 + 2.0 * y as f64)).abs() <= 1.0,
+            "{y}: {}",
+            at(1)
+        );
+        assert_eq!(at(2), 7.0);
+    }
+    assert!(photo.shrunk(380, 0, 64, 32).is_err());
+
+    let (_folder, mut config) = scene();
+    config.degradations.clear();
+    config.data.shrink = 0.25;
+    let photos = Photos {
+        photos: vec![photo],
+        skipped: Vec::new(),
+    };
+    let sampler = Sampler::new(&config, Arc::new(photos));
+    let mut slopes = Vec::new();
+    for step in 0..40 {
+        for crop in sampler.batch(step).unwrap().target.chunks(16 * 16 * 3) {
+            let green = |y: usize, x: usize| 255.0 * crop[(y * 16 + x) * 3 + 1];
+            let steps = [green(15, 0) - green(0, 0), green(0, 15) - green(0, 0)];
+            slopes.push(steps.into_iter().fold(0.0, |a: f32, s| a.max(s.abs())) / 15.0);
+        }
+    }
+    slopes.sort_by(f32::total_cmp);
+    let (least, most) = (slopes[0], slopes[slopes.len() - 1]);
+    assert!(
+        (0.9..1.2).contains(&least) && (3.6..4.2).contains(&most),
+        "{least} {most}"
+    );
+    let middle = slopes[slopes.len() / 2];
+    assert!((1.3..2.0).contains(&middle), "{middle}");
+}
+
 /// The level of the noise reaches the network as its fourth channel.
 #[test]
 fn the_noise_map_tells_the_level() {
