@@ -37,6 +37,9 @@ impl Moments {
         let len = self.0.nrows();
         let count = patches.len() / len;
         assert!(patches.len() == count * len && products.len() == len * len);
+        if count == 0 {
+            return;
+        }
         let across = len as isize;
         // SAFETY: the assert bounds `count` patches of `len` values, once transposed, and their product.
         unsafe {
@@ -151,6 +154,28 @@ mod tests {
     use super::*;
     use rand::SeedableRng;
     use rand_distr::{Distribution, Normal};
+
+    #[test]
+    fn blocks_add_up_to_number_sums_and_products() {
+        let mut moments = Moments::none(3);
+        let mut products = DMatrix::zeros(3, 3);
+        moments.add(&[1.0, 2.0, 3.0, 1.0, 5.0, -1.0], &mut products);
+        moments.add(&[1.0, 4.0, 4.0], &mut products);
+        // As where the last block was a whole one.
+        moments.add(&[], &mut products);
+        let expected = [3.0, 11.0, 6.0, 11.0, 45.0, 17.0, 6.0, 17.0, 26.0];
+        assert_eq!(moments.0, DMatrix::from_row_slice(3, 3, &expected));
+        let rows: Vec<usize> = (0..20).collect();
+        let parts: Vec<&[usize]> = rows.chunks(3).collect();
+        let sum = sum_of(&parts, &|part| {
+            Moments(DMatrix::from_element(
+                1,
+                1,
+                part.iter().sum::<usize>() as f64,
+            ))
+        });
+        assert_eq!(sum.0[(0, 0)], 190.0);
+    }
 
     #[test]
     fn finds_the_noise_on_stripes_and_gradients() {
