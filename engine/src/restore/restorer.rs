@@ -170,8 +170,15 @@ impl Restorer {
         let picture = &*bled;
         let colours = ColourTransform::there_and_back(picture);
         let rgb = colours.seen(picture);
-        let parts = rgb.samples().par_chunks(PART);
-        if !parts.all(|part| part.iter().all(|v| v.is_finite())) {
+        let finite = || {
+            let parts = rgb.samples().par_chunks(PART);
+            parts.all(|part| part.iter().all(|v| v.is_finite()))
+        };
+        let told = || options.noise.unwrap_or_else(|| noise_in(&rgb));
+        // The end of the estimate is one core's work: the others look for what is not finite.
+        let noise_map = self.checkpoint.config.noise_map;
+        let (noise, finite) = rayon::join(|| noise_map.then(told), finite);
+        if !finite {
             return Err(RestoreError::Input);
         }
         let mut notes = Vec::new();
@@ -179,8 +186,8 @@ impl Restorer {
             notes.push(format!("{problem}; its samples are restored as if sRGB"));
         }
         let (mut output, device) = match options.ensemble {
-            true => self.ensemble(&rgb, options, monitor, &mut notes)?,
-            false => self.network(&rgb, options, monitor, &mut notes)?,
+            true => self.ensemble(&rgb, noise, options, monitor, &mut notes)?,
+            false => self.network(&rgb, noise, options, monitor, &mut notes)?,
         };
         let scale = self.checkpoint.config.scale;
         if options.keep_flat {
@@ -240,6 +247,7 @@ impl Restorer {
     fn ensemble(
         &mut self,
         rgb: &Rgb<'_>,
+        noise: Option<f32>,
         options: &Options,
         monitor: &mut Monitor<'_>,
         notes: &mut Vec<String>,
@@ -251,7 +259,7 @@ impl Restorer {
             let before = usize::from(turn);
             let mut part = |done, total| monitor(before * total + done, total * usize::from(TURNS));
             let mut said = Vec::new();
-            let (output, device) = self.network(&input, options, &mut part, &mut said)?;
+            let (output, device) = self.network(&input, noise, options, &mut part, &mut said)?;
             said.retain(|note| !notes.contains(note));
             notes.append(&mut said);
             made_on = device;
@@ -269,17 +277,18 @@ impl Restorer {
     }
 
     /// The network's output for the whole picture, clipped to [0, 1], and the device it comes from.
+    /// `noise`: σ, for networks that are told.
     fn network(
         &mut self,
         rgb: &Rgb<'_>,
+        noise: Option<f32>,
         options: &Options,
         monitor: &mut Monitor<'_>,
         notes: &mut Vec<String>,
     ) -> Result<(Vec<f32>, String), RestoreError> {
-        let told = || options.noise.unwrap_or_else(|| noise_in(rgb));
         let input = Input {
             samples: rgb.samples(),
-            noise: self.checkpoint.config.noise_map.then(told),
+            noise,
         };
         let size = (rgb.width(), rgb.height());
         let mut output = None;
