@@ -15,6 +15,7 @@ pub mod estimate;
 pub mod files;
 pub mod graph;
 pub mod image;
+mod matrix;
 pub mod metrics;
 pub mod network;
 pub mod priority;

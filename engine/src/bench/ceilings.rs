@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::{BenchError, Spread, repeat, samples};
 use crate::backend::wgpu::{Arithmetic, Rung, WgpuBackend};
 use crate::graph::{Graph, Op};
+use crate::matrix::{Matrix, multiply};
 
 /// Rate of square products through the engine's own kernels.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -178,30 +179,8 @@ fn multiplier(side: usize) -> impl FnMut() -> Measured {
     let mut y = vec![0.0f32; side * side];
     move || {
         let start = Instant::now();
-        // SAFETY: all three are `side` rows of `side` values, one after another.
-        unsafe {
-            gemm::gemm(
-                side,
-                side,
-                side,
-                y.as_mut_ptr(),
-                1,
-                side as isize,
-                false,
-                a.as_ptr(),
-                1,
-                side as isize,
-                a.as_ptr(),
-                1,
-                side as isize,
-                0.0,
-                1.0,
-                false,
-                false,
-                false,
-                gemm::Parallelism::Rayon(0),
-            );
-        }
+        let square = Matrix::new(&a, side, side);
+        multiply(square, square, &mut y, false, gemm::Parallelism::Rayon(0));
         std::hint::black_box(&mut y);
         Ok(2.0 * (side as f64).powi(3) / start.elapsed().as_secs_f64())
     }

@@ -8,6 +8,8 @@
 
 use nalgebra::DMatrix;
 
+use crate::matrix::{Matrix, multiply};
+
 /// Side of a patch.
 const SIDE: usize = 5;
 
@@ -36,35 +38,15 @@ impl Moments {
     fn add(&mut self, patches: &[f32], products: &mut DMatrix<f32>) {
         let len = self.0.nrows();
         let count = patches.len() / len;
-        assert!(patches.len() == count * len && products.len() == len * len);
-        if count == 0 {
-            return;
-        }
-        let across = len as isize;
-        // SAFETY: the assert bounds `count` patches of `len` values, once transposed, and their product.
-        unsafe {
-            gemm::gemm(
-                len,
-                len,
-                count,
-                products.as_mut_ptr(),
-                1,
-                across,
-                false,
-                patches.as_ptr(),
-                across,
-                1,
-                patches.as_ptr(),
-                1,
-                across,
-                0.0,
-                1.0,
-                false,
-                false,
-                false,
-                gemm::Parallelism::None,
-            );
-        }
+        let patches = Matrix::new(patches, count, len);
+        let alone = gemm::Parallelism::None;
+        multiply(
+            patches.transposed(),
+            patches,
+            products.as_mut_slice(),
+            false,
+            alone,
+        );
         self.0.zip_apply(products, |sum, p| *sum += f64::from(p));
     }
 

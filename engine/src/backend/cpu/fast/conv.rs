@@ -7,8 +7,8 @@ use std::cell::RefCell;
 
 use rayon::prelude::*;
 
-use super::product::{Rows, product};
 use super::{Kernel, Site};
+use crate::matrix::{Matrix, multiply};
 
 struct Conv3x3 {
     height: usize,
@@ -59,11 +59,10 @@ impl Kernel for Conv3x3 {
                 for y in y.chunks_exact_mut(self.out) {
                     y.copy_from_slice(&self.bias);
                 }
-                let windows = Rows {
-                    data: line,
-                    stride: 3 * self.inner,
-                };
-                product(windows, &self.weight, y, self.out, true);
+                let terms = 9 * self.inner;
+                let windows = Matrix::new(line, self.width, terms).every(3 * self.inner);
+                let weight = Matrix::new(&self.weight, terms, self.out);
+                multiply(windows, weight, y, true, gemm::Parallelism::None);
             });
         });
     }

@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::product::{Rows, product};
 use super::{Kernel, Site};
+use crate::matrix::{Matrix, multiply};
 
 /// Tokens a task handles at once.
 const BLOCK: usize = 128;
@@ -56,10 +56,8 @@ impl Kernel for Linear {
     fn run(&self, x: &[&[f32]], y: &mut [f32], _: &mut [f32]) {
         let block = |(i, y): (usize, &mut [f32])| {
             let first = i * BLOCK;
-            let rows = Rows {
-                data: &x[0][first * self.inner..],
-                stride: self.inner,
-            };
+            let rows = y.len() / self.out;
+            let rows = Matrix::new(&x[0][first * self.inner..], rows, self.inner);
             if let Some(operand) = self.residual {
                 y.copy_from_slice(&x[operand][first * self.out..][..y.len()]);
             }
@@ -72,7 +70,8 @@ impl Kernel for Linear {
                 }
             }
             let accumulate = self.residual.is_some() || self.bias.is_some();
-            product(rows, &self.weight, y, self.out, accumulate);
+            let weight = Matrix::new(&self.weight, self.inner, self.out);
+            multiply(rows, weight, y, accumulate, gemm::Parallelism::None);
         };
         y.par_chunks_mut(BLOCK * self.out)
             .enumerate()

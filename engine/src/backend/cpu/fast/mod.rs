@@ -9,7 +9,6 @@ mod depthwise;
 mod linear;
 mod norm;
 mod pointwise;
-mod product;
 mod rearrange;
 mod scan;
 mod simd;
