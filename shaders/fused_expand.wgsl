@@ -58,7 +58,7 @@ fn gather(tile: u32, thread: u32) {
     coopStoreT(d$I$J, &hidden[to$I$J], LD_RESULT);
 #endfor
 #else
-#for I RUN
+#for I TURNS
     hidden[(thread / 4u + THREADS / 4u * $Iu) * LD_RESULT + columns_from($Ju, 0u) / 4u + thread % 4u] = s$I$J;
 #endfor
 #endif

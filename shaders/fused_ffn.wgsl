@@ -6,7 +6,7 @@
 // layout, numerics: shared/fused; a slice is made twice, u and then v
 #include fused
 
-@group(0) @binding(5) var<storage, read> w_conv: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read> w_conv: array<Part>;
 @group(0) @binding(6) var<storage, read> w_out: array<S6>;
 @group(0) @binding(7) var<storage, read> scale: array<vec4<f32>>;
 @group(0) @binding(8) var<storage, read_write> y: array<S8>;
@@ -21,8 +21,8 @@ fn emit(pixel: u32, quad: u32, sum: vec4<f32>, before: vec4<f32>) {
     y[pixel * CHANNELS + quad] = narrow8(fma(scale[quad], sum, before));
 }
 
-fn gelu4(v: vec4<f32>) -> vec4<f32> {
-    return vec4<f32>(gelu(v.x), gelu(v.y), gelu(v.z), gelu(v.w));
+fn gelu2(v: Part) -> Part {
+    return Part(gelu(v.x), gelu(v.y));
 }
 
 #include fused_main
@@ -33,7 +33,7 @@ fn gelu4(v: vec4<f32>) -> vec4<f32> {
     let after = 4u * INNER;
 #include fused_first
 #for R RUN
-    var gate$R = vec4<f32>();
+    var gate$R = Part();
 #endfor
     for (var slice = 0u; slice < SLICES; slice++) {
         let next = min(slice + 1u, SLICES - 1u);
@@ -56,9 +56,9 @@ fn gelu4(v: vec4<f32>) -> vec4<f32> {
 #include fused_conv
 #for R RUN
 #if $H
-            gated[((top + $Ru) * TILE_WIDTH + left) * LD_TERMS + quad] = factor(gate$R * c$R);
+            gated[((top + $Ru) * TILE_WIDTH + left) * LD_GATED + part] = gated_part(gate$R * c$R);
 #else
-            gate$R = gelu4(c$R);
+            gate$R = gelu2(c$R);
 #endif
 #endfor
             workgroupBarrier();

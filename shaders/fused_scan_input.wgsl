@@ -6,10 +6,22 @@
 // layout, numerics: shared/fused
 #include fused
 
-@group(0) @binding(5) var<storage, read> w_conv: array<vec4<f32>>;
-@group(0) @binding(6) var<storage, read> bias: array<vec4<f32>>;
+#if HALF8
+alias VPart = vec2<f16>;
+fn narrow_v(v: Part) -> VPart {
+    return VPart(clamp(v, Part(-65504.0), Part(65504.0)));
+}
+#else
+alias VPart = Part;
+fn narrow_v(v: Part) -> VPart {
+    return v;
+}
+#endif
+
+@group(0) @binding(5) var<storage, read> w_conv: array<Part>;
+@group(0) @binding(6) var<storage, read> bias: array<Part>;
 @group(0) @binding(7) var<storage, read> w_out: array<S7>;
-@group(0) @binding(8) var<storage, read_write> v: array<S8>;
+@group(0) @binding(8) var<storage, read_write> v: array<VPart>;
 @group(0) @binding(9) var<storage, read_write> p: array<S9>;
 
 #include fused_columns
@@ -31,19 +43,20 @@ fn emit(pixel: u32, quad: u32, sum: vec4<f32>, before: vec4<f32>) {
 #include fused_first
     for (var slice = 0u; slice < SLICES; slice++) {
         let column = slice * 16u;
-        let start = bias[slice * 4u + thread % 4u];
+        let start = bias[slice * LANES + thread % LANES];
 #include fused_in
 #include fused_taps
         workgroupBarrier();
 #include fused_next
 #include fused_conv
 #for R RUN
-        let v$R = silu4(c$R + start);
+        let u$R = c$R + start;
+        let v$R = Part(silu(u$R.x), silu(u$R.y));
         let at$R = pixel_at(i32(left), i32(top + $Ru));
         if at$R.inside {
-            v[at$R.index * INNER + slice * 4u + quad] = narrow8(v$R);
+            v[at$R.index * (4u * INNER / PART) + slice * LANES + part] = narrow_v(v$R);
         }
-        gated[((top + $Ru) * TILE_WIDTH + left) * LD_TERMS + quad] = factor(v$R);
+        gated[((top + $Ru) * TILE_WIDTH + left) * LD_GATED + part] = gated_part(v$R);
 #endfor
         workgroupBarrier();
 #include fused_out

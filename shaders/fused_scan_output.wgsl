@@ -24,7 +24,7 @@ fn emit(pixel: u32, quad: u32, sum: vec4<f32>, before: vec4<f32>) {
 }
 
 // Where `measure` leaves its sums, behind those of `normalise`.
-const OF_Y: u32 = 8u * LD_PARTS;
+const OF_Y: u32 = 8u * LD_SUMS;
 
 // The first of a token's y, from which differences are taken.
 fn first_of(row: u32) -> f32 {
@@ -34,7 +34,7 @@ fn first_of(row: u32) -> f32 {
 // Leaves the sums over the channels of each token of y.
 fn measure(thread: u32) {
     let quad = thread % 4u;
-#for R RUN
+#for R TURNS
     let row$R = thread / 4u + THREADS / 4u * $Ru;
     let at$R = pixel_at(i32(row$R), 0).index * INNER + quad;
     let shift$R = first_of(row$R);
@@ -42,7 +42,7 @@ fn measure(thread: u32) {
     let y$R_$S = y[at$R + $Su * 4u];
 #endfor
 #endfor
-#for R RUN
+#for R TURNS
     {
         var sum = vec4<f32>();
         var squares = vec4<f32>();
@@ -63,7 +63,7 @@ fn measure(thread: u32) {
     measure(thread);
     normalise(thread);
     let quad = thread % 4u;
-#for R RUN
+#for R TURNS
     let row$R = thread / 4u + THREADS / 4u * $Ru;
     let from$R = pixel_at(i32(row$R), 0).index * INNER + quad;
     let spread$R = spread_of(OF_Y, row$R, first_of(row$R), f32(4u * INNER));
@@ -73,15 +73,15 @@ fn measure(thread: u32) {
     for (var slice = 0u; slice < SLICES; slice++) {
         let gain = gamma2[slice * 4u + quad];
         let start = beta2[slice * 4u + quad];
-#for R RUN
+#for R TURNS
         let y$R = vec4<f32>(y[from$R + slice * 4u]);
 #endfor
 #include fused_in
         workgroupBarrier();
 #include fused_next
-#for R RUN
+#for R TURNS
         let n$R = (y$R - spread$R.x) * spread$R.y * gain + start;
-        let z$R = hidden[row$R * LD_HIDDEN + quad];
+        let z$R = hidden[row$R * LANES + quad];
         gated[row$R * LD_TERMS + quad] = factor(n$R * silu4(z$R));
 #endfor
         workgroupBarrier();

@@ -12,11 +12,10 @@
 //
 // Constants: CHANNELS of x and INNER of the hidden side in vec4; OUT columns of the result;
 //   TILE_WIDTH × TILE_HEIGHT pixels (without HALO a picture is one line of tokens); HALO;
-//   RUN = 4·pixels / THREADS: what an invocation makes of a slice, four channels of RUN pixels
-//   below each other (without HALO: THREADS / 4 apart); LOADS_IN, LOADS_OUT: vec4 of w_columns
+//   RUN: pixels below each other of which an invocation convolves its channels of a slice;
+//   TURNS = 4·pixels / THREADS: tokens, THREADS / 4 apart, of which it makes four channels where
+//   there is nothing to convolve, or sums without cooperative matrices; LOADS_IN, LOADS_OUT: vec4 of w_columns
 //   and w_rows an invocation brings; STORES: vec4 of the result it takes out at a time.
-// A token is normalised by one invocation: several with subgroup shuffles between them took twice
-// as long as the whole kernel does now.
 // Numerics: factors of products in 16 bits where weights are, else 32; sums, norms, convolutions in 32.
 #include activation
 #include lanes
@@ -47,8 +46,33 @@ const ROW: u32 = TILE_WIDTH + 2u * HALO;
 const ROWS: u32 = (ROW * (TILE_HEIGHT + 2u * HALO) + 15u) / 16u * 16u;
 // vec4 from one row to the next, padded against bank conflicts.
 const LD_NORMAL: u32 = CHANNELS + 2u;
-const LD_HIDDEN: u32 = 5u;
 const LD_TERMS: u32 = 6u;
+
+// LANES invocations share a pixel's slice, PART channels each: two where they convolve, so that
+// taps and neighbours of RUN pixels stay in registers.
+#if HALO
+const PART: u32 = 2u;
+alias Part = vec2<f32>;
+#if HALF4
+alias GatedPart = vec2<f16>;
+fn gated_part(v: Part) -> GatedPart {
+    return GatedPart(clamp(v, Part(-65504.0), Part(65504.0)));
+}
+#else
+alias GatedPart = Part;
+fn gated_part(v: Part) -> GatedPart {
+    return v;
+}
+#endif
+#else
+const PART: u32 = 4u;
+alias Part = vec4<f32>;
+alias GatedPart = Factor;
+#endif
+const LANES: u32 = 16u / PART;
+// Parts from one row of `gated` to the next. Rows of `hidden` are not padded: what eight or sixteen
+// neighbouring invocations read of two neighbouring pixels is all banks once.
+const LD_GATED: u32 = 4u * LD_TERMS / PART;
 
 var<workgroup> normal: array<Factor, ROWS * LD_NORMAL>;
 #if EXPAND
@@ -56,10 +80,40 @@ var<workgroup> normal: array<Factor, ROWS * LD_NORMAL>;
 const LD_RESULT: u32 = OUT / 4u + 1u;
 var<workgroup> hidden: array<vec4<f32>, PIXELS * LD_RESULT>;
 #else
-var<workgroup> hidden: array<vec4<f32>, max(ROWS, SUBGROUP_COLUMNS * PIXELS) * LD_HIDDEN>;
+// Sums of a norm take as much as four rows more.
+var<workgroup> hidden: array<Part, max(ROWS + 4u, SUBGROUP_COLUMNS * PIXELS) * LANES>;
+
+// The q-th four numbers of a row.
+fn hidden4(row: u32, q: u32) -> vec4<f32> {
+#if HALO
+    return vec4<f32>(hidden[row * LANES + 2u * q], hidden[row * LANES + 2u * q + 1u]);
+#else
+    return hidden[row * LANES + q];
+#endif
+}
+
+fn set_hidden4(row: u32, q: u32, v: vec4<f32>) {
+#if HALO
+    hidden[row * LANES + 2u * q] = v.xy;
+    hidden[row * LANES + 2u * q + 1u] = v.zw;
+#else
+    hidden[row * LANES + q] = v;
+#endif
+}
 #endif
 #if !NORMED
-var<workgroup> gated: array<Factor, PIXELS * LD_TERMS>;
+var<workgroup> gated: array<GatedPart, PIXELS * LD_GATED>;
+
+// The q-th four numbers of a row.
+fn gated4(row: u32, q: u32) -> vec4<f32> {
+#if HALO
+    let at = row * LD_GATED + 2u * q;
+    return vec4<f32>(vec2<f32>(gated[at]), vec2<f32>(gated[at + 1u]));
+#else
+    return vec4<f32>(gated[row * LD_GATED + q]);
+#endif
+}
+
 var<workgroup> w_columns: array<Factor, 16u * LD_NORMAL>;
 var<workgroup> w_rows: array<Factor, OUT * LD_TERMS>;
 #else
@@ -110,75 +164,7 @@ fn pixel_of(row: u32) -> Pixel {
 }
 
 #if !EXPAND
-// Numbers of `hidden` one by one, before it holds a slice.
-fn put(i: u32, v: f32) {
-    hidden[i / 4u][i % 4u] = v;
-}
-
-fn got(i: u32) -> f32 {
-    return hidden[i / 4u][i % 4u];
-}
-
-// Four neighbouring invocations share a row: each leaves the sums over its quarter of the
-// channels, from `base` on; after a barrier all of them know the row's mean and
-// 1/√(variance + EPSILON). Differences are taken from `shift`, one of the row's own numbers.
-const LD_PARTS: u32 = ROWS + 4u;
-
-fn leave(base: u32, row: u32, quad: u32, sum: vec4<f32>, squares: vec4<f32>) {
-    put(base + quad * LD_PARTS + row, component_sum(sum));
-    put(base + (4u + quad) * LD_PARTS + row, component_sum(squares));
-}
-
-fn spread_of(base: u32, row: u32, shift: f32, count: f32) -> vec2<f32> {
-    var sum = 0.0;
-    var squares = 0.0;
-#for Q 4
-    sum += got(base + $Qu * LD_PARTS + row);
-    squares += got(base + (4u + $Qu) * LD_PARTS + row);
-#endfor
-    let mean = sum / count;
-    let variance = max(squares / count - mean * mean, 0.0);
-    return vec2<f32>(shift + mean, inverseSqrt(variance + EPSILON));
-}
-
-// Fills `normal`, with a barrier in between.
-fn normalise(thread: u32) {
-    let quad = thread % 4u;
-#for R NORM_RUN
-    let row$R = min(thread / 4u + $Ru * (THREADS / 4u), ROWS - 1u);
-    let at$R = pixel_of(row$R);
-    let shift$R = vec4<f32>(x[at$R.index * CHANNELS]).x;
-#for D DEPTH
-    let x$R_$D = x[at$R.index * CHANNELS + $Du * 4u + quad];
-#endfor
-#endfor
-#for R NORM_RUN
-    {
-        var sum = vec4<f32>();
-        var squares = vec4<f32>();
-#for D DEPTH
-        let d$D = vec4<f32>(x$R_$D) - shift$R;
-        sum += d$D;
-        squares += d$D * d$D;
-#endfor
-        leave(0u, row$R, quad, sum, squares);
-    }
-#endfor
-#for D DEPTH
-    let gain$D = gamma[$Du * 4u + quad];
-    let start$D = beta[$Du * 4u + quad];
-#endfor
-    workgroupBarrier();
-#for R NORM_RUN
-    {
-        let spread = spread_of(0u, row$R, shift$R, f32(4u * CHANNELS));
-#for D DEPTH
-        let n$D = (vec4<f32>(x$R_$D) - spread.x) * spread.y * gain$D + start$D;
-        normal[row$R * LD_NORMAL + $Du * 4u + quad] = select(Factor(), factor(n$D), at$R.inside);
-#endfor
-    }
-#endfor
-}
+#include fused_norm
 #endif
 
 #if !NORMED
@@ -203,7 +189,6 @@ fn keep_rows(start: u32, i: u32, v: Factor) {
     let word = min(i, 4u * OUT - 1u);
     w_rows[start + word / 4u * LD_TERMS + word % 4u] = v;
 }
-
 
 fn silu4(v: vec4<f32>) -> vec4<f32> {
     return vec4<f32>(silu(v.x), silu(v.y), silu(v.z), silu(v.w));

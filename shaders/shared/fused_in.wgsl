@@ -15,8 +15,8 @@
 #for I IN_MATRICES
         // With names, because naga 30 computes what is written in place after the write.
         let d$I = h$I;
-        let to$I = m$I * LD_HIDDEN;
-        coopStoreT(d$I, &hidden[to$I], LD_HIDDEN);
+        let to$I = m$I * LANES;
+        coopStoreT(d$I, &hidden[to$I], LANES);
 #endfor
 #else
         for (var row = thread / 4u; row < ROWS; row += THREADS / 4u) {
@@ -30,6 +30,6 @@
 #endfor
                 );
             }
-            hidden[row * LD_HIDDEN + thread % 4u] = sum;
+            set_hidden4(row, thread % 4u, sum);
         }
 #endif

@@ -7,7 +7,7 @@
         let from$I = (row_matrix + $Iu) * 16u * LD_NORMAL + slice * 4u;
         let g$I = coopLoadT<coop_mat16x16<f16, A>>(&normal[from$I], LD_NORMAL);
 #else
-        let g$I = coopLoadT<coop_mat16x16<f16, A>>(&gated[(row_matrix + $Iu) * 16u * LD_TERMS], LD_TERMS);
+        let g$I = coopLoadT<coop_mat16x16<f16, A>>(&gated[(row_matrix + $Iu) * 16u * LD_GATED], LD_GATED);
 #endif
 #endfor
 #for J OUT_COLUMNS
@@ -18,11 +18,11 @@
 #endfor
 #else
 #for K 4
-#for I RUN
+#for I TURNS
 #if NORMED
         let g$I_$K = vec4<f32>(normal[(thread / 4u + THREADS / 4u * $Iu) * LD_NORMAL + slice * 4u + $Ku]);
 #else
-        let g$I_$K = vec4<f32>(gated[(thread / 4u + THREADS / 4u * $Iu) * LD_TERMS + $Ku]);
+        let g$I_$K = gated4(thread / 4u + THREADS / 4u * $Iu, $Ku);
 #endif
 #endfor
 #for J OUT_COLUMNS
@@ -30,7 +30,7 @@
 #for R 4
         let o$J_$K_$R = vec4<f32>(w_rows[w$J_$K + $Ru * LD_TERMS]);
 #endfor
-#for I RUN
+#for I TURNS
         s$I$J += vec4<f32>(
 #for R 4
             dot(g$I_$K, o$J_$K_$R),

@@ -5,12 +5,12 @@
 #if COOP
 #for I OUT_ROWS
     let d$I$J = s$I$J;
-    let to$I$J = (column_matrix * PIXELS + (row_matrix + $Iu) * 16u) * LD_HIDDEN;
-    coopStoreT(d$I$J, &hidden[to$I$J], LD_HIDDEN);
+    let to$I$J = (column_matrix * PIXELS + (row_matrix + $Iu) * 16u) * LANES;
+    coopStoreT(d$I$J, &hidden[to$I$J], LANES);
 #endfor
 #else
-#for I RUN
-    hidden[(thread / 4u + THREADS / 4u * $Iu) * LD_HIDDEN + thread % 4u] = s$I$J;
+#for I TURNS
+    set_hidden4(thread / 4u + THREADS / 4u * $Iu, thread % 4u, s$I$J);
 #endfor
 #endif
     workgroupBarrier();
@@ -23,7 +23,7 @@
 #endfor
 #for E STORES
     if at$J_$E.inside {
-        emit(at$J_$E.index, quad$J_$E, hidden[row$J_$E * LD_HIDDEN + thread % 4u], before$J_$E);
+        emit(at$J_$E.index, quad$J_$E, hidden4(row$J_$E, thread % 4u), before$J_$E);
     }
 #endfor
     workgroupBarrier();

@@ -1,5 +1,5 @@
 // The sums of shared/fused_out, in registers: OUT_ROWS × OUT_COLUMNS matrices a subgroup, or
-// RUN × OUT_COLUMNS vec4 an invocation.
+// TURNS × OUT_COLUMNS vec4 an invocation.
 #if COOP
     let row_matrix = thread / 32u % SUBGROUP_ROWS * OUT_ROWS;
     let column_matrix = thread / 32u / SUBGROUP_ROWS;
@@ -9,7 +9,7 @@
 #endfor
 #endfor
 #else
-#for I RUN
+#for I TURNS
 #for J OUT_COLUMNS
     var s$I$J = vec4<f32>();
 #endfor

@@ -98,6 +98,7 @@ const SHARED: &[(&str, &str)] = shaders!("shared/":
     "fused_in",
     "fused_main",
     "fused_next",
+    "fused_norm",
     "fused_normed",
     "fused_out",
     "fused_store",

@@ -89,9 +89,9 @@ impl Half {
     /// Bytes of workgroup memory.
     fn bytes(&self, tile: Tile, cooperative: bool) -> usize {
         let columns = if cooperative { self.sums(tile)[1] } else { 1 };
-        // Rows of 16-bit values are padded by 16 bytes, of sums by as much.
+        // Rows of factors are padded; sums of the norms take four rows of hidden more.
         let normal = self.rows(tile) * (self.channels + 8) * self.factor;
-        let hidden = self.rows(tile).max(columns * tile.pixels()) * (4 * SIDE + 16);
+        let hidden = (self.rows(tile) + 4).max(columns * tile.pixels()) * 4 * SIDE;
         let terms = |rows: usize| rows * (SIDE + 8) * self.factor;
         if self.expand {
             return normal + tile.pixels() * (4 * self.out + 16) + 2 * terms(self.out);
@@ -100,8 +100,7 @@ impl Half {
             return normal + hidden + 2 * terms(self.out);
         }
         let columns = SIDE * (self.channels + 8) * self.factor;
-        let spread = if self.halo { 0 } else { tile.pixels() * 8 };
-        normal + hidden + terms(tile.pixels()) + columns + terms(self.out) + spread
+        normal + hidden + terms(tile.pixels()) + columns + terms(self.out)
     }
 
     /// The largest tile of which there are enough for a graphics card, else the smallest; on
@@ -176,7 +175,8 @@ pub(super) fn lower(graph: &Graph, node: &Node, has: Capabilities) -> Option<Low
         ("BIAS", bias.into()),
         ("TILE_WIDTH", tile.width.into()),
         ("TILE_HEIGHT", tile.height.into()),
-        ("RUN", (tile.pixels() * 4 / THREADS).into()),
+        ("RUN", (tile.pixels() * 8 / THREADS).into()),
+        ("TURNS", (tile.pixels() * 4 / THREADS).into()),
         (
             "IN_MATRICES",
             (half.rows(tile) / SIDE).div_ceil(SUBGROUPS).into(),
