@@ -129,11 +129,8 @@ impl Format {
 
     /// Whether this build opens pictures in this format.
     pub fn can_read(self) -> bool {
-        match self {
-            Self::Avif => cfg!(feature = "avif"),
-            Self::Raw => cfg!(feature = "raw"),
-            _ => true,
-        }
+        (cfg!(feature = "avif") || self != Self::Avif)
+            && (cfg!(feature = "raw") || self != Self::Raw)
     }
 
     /// Whether pictures can be saved in this format.
