@@ -174,6 +174,13 @@ fn quantiser(
             values.push(c);
         }
     }
+    // What is the same in every block fits every step: a picture of one colour was not compressed.
+    for values in &mut coefficients {
+        let first = values.first().copied().unwrap_or_default();
+        if values.iter().all(|v| (v - first).abs() < 0.5) {
+            values.clear();
+        }
+    }
     let score = |quality: u8| {
         let steps = table(quality);
         let (mut sum, mut count) = (0.0, 0usize);
@@ -241,6 +248,14 @@ mod tests {
         assert_eq!(table(50)[..3], [16, 11, 10]);
         assert_eq!(table(10)[..3], [80, 55, 50]);
         assert_eq!(table(100), [1; 64]);
+    }
+
+    #[test]
+    fn one_colour_is_no_trace_of_jpeg() {
+        for level in [0.0, 0.384, 0.5, 1.0] {
+            let flat = Picture::new(96, 80, Colour::Rgb, vec![level; 96 * 80 * 3]).unwrap();
+            assert_eq!(blocks(&flat.to_rgb()).unwrap().quality, None, "{level}");
+        }
     }
 
     #[test]

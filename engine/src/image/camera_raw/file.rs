@@ -1,19 +1,20 @@
 //! A raw file in memory.
 
 use std::io::Cursor;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use ::image::{ColorType, DynamicImage};
 use rawler::RawlerError;
 use rawler::decoders::{Decoder, FormatHint, RawDecodeParams, WellKnownIFD};
-use rawler::formats::tiff::{DirectoryWriter, TiffWriter};
+use rawler::formats::tiff::{DirectoryWriter, IFD, TiffWriter, Value};
 use rawler::imgop::Dim2;
 use rawler::imgop::develop::RawDevelop;
 use rawler::rawimage::{RawImage, RawPhotometricInterpretation};
 use rawler::rawsource::RawSource;
-use rawler::tags::{ExifTag, TiffCommonTag};
+use rawler::tags::{DngTag, ExifTag, TiffCommonTag};
 
-use super::{Refused, Told};
+use super::{Refused, Told, opcodes};
 
 /// EXIF 2.3, as [`ExifTag::ExifVersion`] has it.
 const EXIF_VERSION: &[u8] = b"0230";
@@ -101,7 +102,8 @@ impl RawFile {
 
     /// The picture, which is as it was told.
     pub fn developed(self, told: &Told) -> Result<DynamicImage, Refused> {
-        let raw = match self.sensor {
+        let corrections = corrections(self.decoder.as_ref());
+        let mut raw = match self.sensor {
             Sensor::Large(_) => return Err(Refused::Unsupported("more pixels than asked".into())),
             Sensor::Whole(raw) => *raw,
             Sensor::Described(_) => {
@@ -109,6 +111,9 @@ impl RawFile {
                 self.decoder.raw_image(&self.source, &params, false)?
             }
         };
+        if let Some(list) = corrections {
+            opcodes::apply(&list, &mut raw)?;
+        }
         let developed = RawDevelop::default().develop_intermediate(&raw)?;
         drop(raw);
         let image = developed.to_dynamic_image();
@@ -140,7 +145,7 @@ fn sensor(
 ) -> Result<Sensor, Refused> {
     let pixels = |size: Dim2| (size.w as u64).saturating_mul(size.h as u64);
     // Some readers take the pixels in at once, so that they are not asked before this.
-    if let Some((size, samples)) = announced(decoder) {
+    if let Some((size, samples)) = announced(decoder)? {
         if pixels(size) > most_pixels {
             return Ok(Sensor::Large(size));
         }
@@ -163,21 +168,49 @@ fn sensor(
     })
 }
 
+/// The directory of the sensor's picture.
+fn directory(decoder: &dyn Decoder) -> Option<Rc<IFD>> {
+    decoder.ifd(WellKnownIFD::Raw).ok().flatten()
+}
+
 /// Sides of the whole sensor's picture and samples a pixel, where the file's tags say them.
-fn announced(decoder: &dyn Decoder) -> Option<(Dim2, usize)> {
-    let tags = decoder.ifd(WellKnownIFD::Raw).ok().flatten()?;
+fn announced(decoder: &dyn Decoder) -> Result<Option<(Dim2, usize)>, Refused> {
+    /// Compression as JPEG, which the library takes for one without losses unless it is grey.
+    const JPEG: usize = 7;
+    const LINEAR: usize = 34892;
+    let Some(tags) = directory(decoder) else {
+        return Ok(None);
+    };
     let number = |tag| tags.get_entry(tag).map(|e| e.force_usize(0));
-    let size = Dim2::new(
-        number(TiffCommonTag::ImageWidth)?,
-        number(TiffCommonTag::ImageLength)?,
-    );
-    Some((size, number(TiffCommonTag::SamplesPerPixel).unwrap_or(1)))
+    let is = |tag, value| number(tag) == Some(value);
+    if is(TiffCommonTag::Compression, JPEG)
+        && is(TiffCommonTag::PhotometricInt, LINEAR)
+        && is(TiffCommonTag::BitsPerSample, 8)
+    {
+        let what = "a DNG compressed as JPEG with losses";
+        return Err(Refused::Unsupported(what.into()));
+    }
+    let sides = number(TiffCommonTag::ImageWidth).zip(number(TiffCommonTag::ImageLength));
+    let samples = number(TiffCommonTag::SamplesPerPixel).unwrap_or(1);
+    Ok(sides.map(|(w, h)| (Dim2::new(w, h), samples)))
+}
+
+/// What a DNG asks to be done to its values, as it stands in the file.
+fn corrections(decoder: &dyn Decoder) -> Option<Vec<u8>> {
+    let tags = directory(decoder)?;
+    match &tags.get_entry(DngTag::OpcodeList2)?.value {
+        Value::Byte(list) | Value::Undefined(list) => Some(list.clone()),
+        _ => None,
+    }
 }
 
 impl From<RawlerError> for Refused {
     fn from(error: RawlerError) -> Self {
         match error {
             RawlerError::Unsupported { what, .. } => Self::Unsupported(what),
+            RawlerError::DecoderFailed(reason) if reason.starts_with("Unsupported") => {
+                Self::Unsupported(reason)
+            }
             RawlerError::DecoderFailed(reason) => Self::Damaged(reason),
         }
     }

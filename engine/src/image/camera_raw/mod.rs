@@ -1,5 +1,6 @@
 //! Raw files of cameras, read and developed by rawler: black and white levels, demosaicing, the
-//! camera's white balance, its matrix to sRGB, the crop it recommends, sRGB's curve.
+//! camera's white balance, its matrix to sRGB, the crop it recommends, sRGB's curve; before that what a
+//! DNG asks to be done to its values ([`opcodes`]), which the library leaves out.
 //!
 //! Nothing is done to please: no tone curve, no sharpening, no denoising. That is what the networks
 //! are for.
@@ -11,6 +12,7 @@
 //! program has files read in the process that asks, unguarded.
 
 mod file;
+mod opcodes;
 pub mod process;
 
 use std::io::Read;

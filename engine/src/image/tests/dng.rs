@@ -18,11 +18,21 @@ const MATRIX: [i32; 9] = [32405, -15371, -4985, -9693, 18760, 416, 556, -2040, 1
 
 /// A file of red, green, green and blue pixels in turn, with this white balance and orientation.
 pub fn dng(neutral: [f32; 3], orientation: u16) -> Vec<u8> {
+    dng_corrected(neutral, orientation, |light| light, None)
+}
+
+/// The same with what is stored for a light, 0 to 1, and a list of what is to be done to it.
+pub fn dng_corrected(
+    neutral: [f32; 3],
+    orientation: u16,
+    stored: impl Fn(f32) -> f32,
+    corrections: Option<&[u8]>,
+) -> Vec<u8> {
     let at = |i: usize| {
         let (x, y) = (i % usize::from(WIDTH), i / usize::from(WIDTH));
         let half = usize::from(x >= usize::from(WIDTH) / 2);
         let colour = [[0, 1], [1, 2]][y % 2][x % 2];
-        (LIGHT[half][colour] * neutral[colour] * 65535.0).round() as u16
+        (stored(LIGHT[half][colour] * neutral[colour]) * 65535.0).round() as u16
     };
     let pixels: Vec<u16> = (0..usize::from(WIDTH) * usize::from(HEIGHT))
         .map(at)
@@ -67,6 +77,9 @@ pub fn dng(neutral: [f32; 3], orientation: u16) -> Vec<u8> {
         .write_tag(own(50728), &neutral.map(share)[..])
         .unwrap();
     image.write_tag(own(50778), 21u16).unwrap();
+    if let Some(list) = corrections {
+        image.write_tag(own(51009), list).unwrap();
+    }
     image.finish().unwrap();
     file.into_inner()
 }
