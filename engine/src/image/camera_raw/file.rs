@@ -7,7 +7,9 @@ use std::sync::Arc;
 use ::image::{ColorType, DynamicImage};
 use rawler::RawlerError;
 use rawler::decoders::{Decoder, FormatHint, RawDecodeParams, WellKnownIFD};
-use rawler::formats::tiff::{DirectoryWriter, IFD, TiffWriter, Value};
+use rawler::formats::tiff::{
+    CompressionMethod, DirectoryWriter, IFD, PhotometricInterpretation, TiffWriter, Value,
+};
 use rawler::imgop::Dim2;
 use rawler::imgop::develop::RawDevelop;
 use rawler::rawimage::{RawImage, RawPhotometricInterpretation};
@@ -102,7 +104,6 @@ impl RawFile {
 
     /// The picture, which is as it was told.
     pub fn developed(self, told: &Told) -> Result<DynamicImage, Refused> {
-        let corrections = corrections(self.decoder.as_ref());
         let mut raw = match self.sensor {
             Sensor::Large(_) => return Err(Refused::Unsupported("more pixels than asked".into())),
             Sensor::Whole(raw) => *raw,
@@ -111,7 +112,7 @@ impl RawFile {
                 self.decoder.raw_image(&self.source, &params, false)?
             }
         };
-        if let Some(list) = corrections {
+        if let Some(list) = corrections(self.decoder.as_ref()) {
             opcodes::apply(&list, &mut raw)?;
         }
         let developed = RawDevelop::default().develop_intermediate(&raw)?;
@@ -144,8 +145,12 @@ fn sensor(
     room: impl Fn(u64),
 ) -> Result<Sensor, Refused> {
     let pixels = |size: Dim2| (size.w as u64).saturating_mul(size.h as u64);
+    if is_jpeg_with_losses(decoder) {
+        let what = "a DNG compressed as JPEG with losses";
+        return Err(Refused::Unsupported(what.into()));
+    }
     // Some readers take the pixels in at once, so that they are not asked before this.
-    if let Some((size, samples)) = announced(decoder)? {
+    if let Some((size, samples)) = announced(decoder) {
         if pixels(size) > most_pixels {
             return Ok(Sensor::Large(size));
         }
@@ -174,25 +179,31 @@ fn directory(decoder: &dyn Decoder) -> Option<Rc<IFD>> {
 }
 
 /// Sides of the whole sensor's picture and samples a pixel, where the file's tags say them.
-fn announced(decoder: &dyn Decoder) -> Result<Option<(Dim2, usize)>, Refused> {
-    /// Compression as JPEG, which the library takes for one without losses unless it is grey.
-    const JPEG: usize = 7;
-    const LINEAR: usize = 34892;
-    let Some(tags) = directory(decoder) else {
-        return Ok(None);
-    };
+fn announced(decoder: &dyn Decoder) -> Option<(Dim2, usize)> {
+    let tags = directory(decoder)?;
     let number = |tag| tags.get_entry(tag).map(|e| e.force_usize(0));
-    let is = |tag, value| number(tag) == Some(value);
-    if is(TiffCommonTag::Compression, JPEG)
-        && is(TiffCommonTag::PhotometricInt, LINEAR)
-        && is(TiffCommonTag::BitsPerSample, 8)
-    {
-        let what = "a DNG compressed as JPEG with losses";
-        return Err(Refused::Unsupported(what.into()));
-    }
-    let sides = number(TiffCommonTag::ImageWidth).zip(number(TiffCommonTag::ImageLength));
-    let samples = number(TiffCommonTag::SamplesPerPixel).unwrap_or(1);
-    Ok(sides.map(|(w, h)| (Dim2::new(w, h), samples)))
+    let size = Dim2::new(
+        number(TiffCommonTag::ImageWidth)?,
+        number(TiffCommonTag::ImageLength)?,
+    );
+    Some((size, number(TiffCommonTag::SamplesPerPixel).unwrap_or(1)))
+}
+
+/// Whether values of 8 bits are compressed as JPEG, which the library takes for JPEG without losses.
+fn is_jpeg_with_losses(decoder: &dyn Decoder) -> bool {
+    directory(decoder).is_some_and(|tags| {
+        let is = |tag, value| {
+            tags.get_entry(tag)
+                .is_some_and(|e| e.force_usize(0) == value)
+        };
+        is(
+            TiffCommonTag::Compression,
+            CompressionMethod::ModernJPEG as usize,
+        ) && is(
+            TiffCommonTag::PhotometricInt,
+            PhotometricInterpretation::LinearRaw as usize,
+        ) && is(TiffCommonTag::BitsPerSample, 8)
+    })
 }
 
 /// What a DNG asks to be done to its values, as it stands in the file.

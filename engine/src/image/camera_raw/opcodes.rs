@@ -3,20 +3,19 @@
 //! curved values, and their list has the way back to light; a telephone's list has the gain
 //! against its lens's shading.
 
-use rawler::rawimage::RawImage;
+use rawler::imgop::{Point, Rect};
+use rawler::rawimage::{RawImage, RawImageData};
 use rayon::prelude::*;
 
 use super::Refused;
 
 /// One opcode: where it applies and what it does there.
-#[derive(Debug, PartialEq)]
 struct Opcode {
     area: Area,
     change: Change,
 }
 
 /// Rows, columns and planes, counted from the corner of the sensor's active area.
-#[derive(Clone, Copy, Debug, PartialEq)]
 struct Area {
     top: usize,
     left: usize,
@@ -28,7 +27,6 @@ struct Area {
     column_pitch: usize,
 }
 
-#[derive(Debug, PartialEq)]
 enum Change {
     /// The value of each of 65536 levels, the last one for those above, too.
     Table(Vec<u16>),
@@ -39,7 +37,6 @@ enum Change {
 
 /// Factors on a grid over the picture, whose sides count as 1; between them linear, outside as at
 /// the edge.
-#[derive(Debug, PartialEq)]
 struct GainMap {
     /// Points, their distance and the first one's place, down and across.
     points: [usize; 2],
@@ -58,9 +55,7 @@ pub(super) fn apply(list: &[u8], raw: &mut RawImage) -> Result<(), Refused> {
     if opcodes.is_empty() {
         return Ok(());
     }
-    raw.apply_scaling()?;
-    let mut values = raw.data.as_f32().into_owned();
-    let whole = rawler::imgop::Rect::new(rawler::imgop::Point::zero(), raw.dim());
+    let whole = Rect::new(Point::zero(), raw.dim());
     let active = raw.active_area.unwrap_or(whole);
     let shape = Shape {
         width: raw.width,
@@ -68,10 +63,13 @@ pub(super) fn apply(list: &[u8], raw: &mut RawImage) -> Result<(), Refused> {
         corner: [active.p.y, active.p.x],
         size: [active.d.h, active.d.w],
     };
-    for opcode in &opcodes {
-        opcode.apply(&mut values, &shape);
+    // Leaves floats, whatever was there.
+    raw.apply_scaling()?;
+    if let RawImageData::Float(values) = &mut raw.data {
+        for opcode in &opcodes {
+            opcode.apply(values, &shape);
+        }
     }
-    raw.data = rawler::RawImageData::Float(values);
     Ok(())
 }
 
@@ -96,15 +94,13 @@ impl Opcode {
             if !inside || !(y - area.top).is_multiple_of(area.row_pitch) {
                 return;
             }
+            let down = (y as f64 + 0.5) / shape.size[0] as f64;
             for x in (area.left..right).step_by(area.column_pitch) {
+                let across = (x as f64 + 0.5) / shape.size[1] as f64;
                 for plane in planes.clone() {
                     let at = (shape.corner[1] + x) * shape.samples + plane;
                     if let Some(v) = row.get_mut(at) {
-                        let place = [
-                            (y as f64 + 0.5) / shape.size[0] as f64,
-                            (x as f64 + 0.5) / shape.size[1] as f64,
-                        ];
-                        *v = self.change.of(*v, place, plane - area.plane);
+                        *v = self.change.of(*v, [down, across], plane - area.plane);
                     }
                 }
             }

@@ -77,7 +77,8 @@ fn values_that_a_dng_stores_curved_come_back_to_light() {
     ]
     .concat();
     type Stored = fn(f32) -> f32;
-    let cases: [(Stored, Vec<u8>, fn(usize) -> f32); 4] = [
+    type Brighter = fn(usize) -> f32;
+    let cases: [(Stored, Vec<u8>, Brighter); 4] = [
         (f32::sqrt, polynomial, |_| 1.0),
         (f32::sqrt, table, |_| 1.0),
         (
