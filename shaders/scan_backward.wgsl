@@ -1,11 +1,13 @@
 // Last pass of the scan's backward: every chunk again, in both ways.
 //
-// With h the states, q_t = g_t C_t + u_{t+1}, u_t = a_t q_t, m_t = a_t h_{t-1}, s_t = A ∂h_t/∂A:
-//   sweep 1 (in order): gC = Σ_d g h, A gA = Σ_t g C s + u_end s_end, e_t = Σ_n A g C m
+// With h the states, q_t = g_t C_t + u_{t+1}, u_t = a_t q_t, m_t = a_t h_{t-1}:
+//   sweep 1 (in order): gC = Σ_d g h, e_t = Σ_n A g C m
 //   sweep 2 (from the end): gB = Σ_d q Δ v, gv = Δ Σ_n q B + d g,
 //     Z_t = Σ_n A q_t m_t by Z_t = Z_{t+1} + e_t - Δ v Σ_n A u_{t+1} B, Z_end = Σ_n A u_end h_end,
 //     gΔ = v Σ_n q B + Z, times softplus' for gr, gw_dt, gb_dt
-// so that no state is kept for a second look, only e. With tied decays A_n = n A_1, and s lacks its n.
+// so that no state is kept for a second look, only e. With tied decays, A_n = n A_1, also
+//     A_1 gA_1 = Σ_t Δ Z
+// and else sweep 1 has A gA = Σ_t g C s + u_end s_end, s_t = A ∂h_t/∂A.
 //
 // bindings: 1 v, 2 p, 3 weights (see scan_emit), 4 gy like v,
 //           5 states [2, batch, K, chunks, 4·NV, D]: h at the starts, u at the ends,
@@ -37,8 +39,6 @@ const STAGED: u32 = RV + 2u * NV;
 
 const A: u32 = SLOTS - R - 2u;
 const LN_2: f32 = 0.69314718;
-// Δ is divided by; below this it changes no state.
-const LEAST: f32 = 1e-20;
 
 // v, gy of a token as they are stored; in sweep 2 also e and what gv has already. Loaded
 // BATCH tokens ahead, whatever for none.
@@ -107,6 +107,7 @@ fn main(
     let columns = ORDER == 1u;
     let l = lane_of(batch, chunk_group, channel_block, local);
     let row_at = (batch * params.chunks + l.chunk) * (K * D * SLOTS);
+    let rate_at = row_at + K * D * (R + 1u);
     let e_at = params.batch * params.chunks * (K * D * SLOTS)
         + (batch * params.tokens + l.chunk * params.chunk) * D + l.channel;
 

@@ -1,16 +1,13 @@
-// Sweep 1 of scan_backward, in the direction's order; leaves z and u for sweep 2.
+// Sweep 1 of scan_backward, in the direction's order; leaves e, z and u for sweep 2.
 #for I NV
 #for J 4
         var h$I$J = state_of(0u, k, 4u * $Iu + $Ju, l);
-        var s$I$J = C(0.0);
 #if !TIED
+        var s$I$J = C(0.0);
         var g_rate$I$J = C(0.0);
 #endif
 #endfor
 #endfor
-#if TIED
-        var g_rate = C(0.0);
-#endif
         var g_skip = C(0.0);
         var w = walk_start(l, columns, reverse);
 #for T BATCH
@@ -37,7 +34,7 @@
 #for T BATCH
                 let row$T = (l.place * SUB + select(j + $Tu, SUB - 1u - j - $Tu, reverse)) * STAGED;
                 let raw$T = delta_input(c, row$T);
-                let delta$T = max(delta_of(raw$T, fading(raw$T)), C(LEAST));
+                let delta$T = delta_of(raw$T, fading(raw$T));
 #endfor
 #for T BATCH
 #for I NV
@@ -48,29 +45,24 @@
                     let gy = select(C(0.0), C(now$T.gy), now$T.live);
                     let input = delta$T * v;
                     let d = decays(c, delta$T);
-                    var e = C(0.0); // times Δ
+                    var e = C(0.0);
 #for I NV
                     let b$I = rows[row$T + RV + $Iu];
-#if TIED
-                    let c$I = rows[row$T + RV + NV + $Iu] * (vec4<f32>(1.0, 2.0, 3.0, 4.0) + 4.0 * $I.0);
-#else
                     let c$I = rows[row$T + RV + NV + $Iu];
+#if TIED
+                    let n$I = c$I * (vec4<f32>(1.0, 2.0, 3.0, 4.0) + 4.0 * $I.0);
 #endif
 #for J 4
+                    let m$I$J = d.a$I$J * h$I$J;
 #if TIED
-                    let m$I$J = d.a$I$J * h$I$J;
-                    let z$I$J = (delta$T * c.rate) * m$I$J;
-                    let g$I$J = gy * c$I[$J];
-                    s$I$J = d.a$I$J * s$I$J + z$I$J;
-                    g_rate += g$I$J * s$I$J;
+                    e += n$I[$J] * m$I$J;
 #else
-                    let m$I$J = d.a$I$J * h$I$J;
-                    let z$I$J = (delta$T * c.rate$I$J) * m$I$J;
+                    let z$I$J = c.rate$I$J * m$I$J;
                     let g$I$J = gy * c$I[$J];
-                    s$I$J = d.a$I$J * s$I$J + z$I$J;
+                    s$I$J = d.a$I$J * s$I$J + delta$T * z$I$J;
                     g_rate$I$J += g$I$J * s$I$J;
-#endif
                     e += g$I$J * z$I$J;
+#endif
                     h$I$J = m$I$J + input * b$I[$J];
 #endfor
                     let t$I = vec4<f32>(
@@ -85,7 +77,10 @@
 #endif
 #endfor
                     g_skip += gy * v;
-                    if (now$T.live) { put(e_at + now$T.index * D, DC, e * LN_2 / delta$T); }
+#if TIED
+                    e *= gy * c.rate;
+#endif
+                    if (now$T.live) { put(e_at + now$T.index * D, DC, e * LN_2); }
                 }
 #endfor
 #if SUBGROUP
@@ -110,7 +105,6 @@
         var u$I$J = state_of(1u, k, 4u * $Iu + $Ju, l);
 #if TIED
         z += (4.0 * $I.0 + $J.0 + 1.0) * (u$I$J * h$I$J);
-        g_rate += (4.0 * $I.0 + $J.0 + 1.0) * (u$I$J * s$I$J);
 #else
         z += c.rate$I$J * (u$I$J * h$I$J);
         g_rate$I$J += u$I$J * s$I$J;
@@ -122,13 +116,12 @@
 #endif
         z *= LN_2;
         if (l.live) {
-            let rate_at = row_at + K * D * (R + 1u) + channel * A;
-#if TIED
-            put(rate_at, A, LN_2 * g_rate);
-#else
+#if !TIED
 #for I NV
 #for J 4
-            if (4u * $Iu + $Ju < N) { put(rate_at + 4u * $Iu + $Ju, A, LN_2 * g_rate$I$J); }
+            if (4u * $Iu + $Ju < N) {
+                put(rate_at + channel * A + 4u * $Iu + $Ju, A, LN_2 * g_rate$I$J);
+            }
 #endfor
 #endfor
 #endif

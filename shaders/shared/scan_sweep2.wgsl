@@ -1,6 +1,9 @@
 // Sweep 2 of scan_backward, against the direction's order.
         let skip = weight(k, SLOT_SKIP, l);
         var g_bias = C(0.0);
+#if TIED
+        var g_rate = C(0.0);
+#endif
 #for I RFULL
 #for J 4
         var g_w$I$J = C(0.0);
@@ -36,7 +39,7 @@
                 let row$T = (l.place * SUB + select(SUB - 1u - j - $Tu, j + $Tu, reverse)) * STAGED;
                 let raw$T = delta_input(c, row$T);
                 let fade$T = fading(raw$T);
-                let delta$T = max(delta_of(raw$T, fade$T), C(LEAST));
+                let delta$T = delta_of(raw$T, fade$T);
                 let slope$T = delta_slope(raw$T, fade$T);
 #endfor
 #for T BATCH
@@ -85,6 +88,9 @@
                     u_ab *= c.rate;
 #endif
                     z += select(C(0.0), now$T.e, now$T.live) - LN_2 * (input * u_ab);
+#if TIED
+                    g_rate += delta$T * z;
+#endif
                     let g_raw = (v * q_b + z) * slope$T;
                     if (now$T.live) { gv[now$T.at] = narrow7(C(now$T.gv) + delta$T * q_b + skip * gy); }
                     g_bias += g_raw;
@@ -159,4 +165,7 @@
             put(row_at + channel * R + 4u * RFULL + $Ju, R, g_v$J);
 #endfor
             put(row_at + K * D * R + channel, 1u, g_bias);
+#if TIED
+            put(rate_at + channel, 1u, g_rate);
+#endif
         }
