@@ -1,8 +1,10 @@
 // With x̂ = (x − mean)·r, r = 1/√(variance + EPSILON), g = gy ⊙ γ:
 //   gx = r·(g − mean(g) − x̂·mean(g ⊙ x̂)) [+ added, with ACCUMULATE]
 // and this workgroup's sums of gγ = Σ gy ⊙ x̂ and gβ = Σ gy over its tokens.
-// mean and r are computed again from x. With PAIR gy is the sum of two. With GATE
-// the result was n ⊙ SiLU(z), n = x̂ ⊙ γ + β: gy ⊙ SiLU(z) stands for gy above, and
+// mean and r are computed again from x. A token of which some x was too large for 16 bits has
+// gx 0: in 32 bits its r would be next to nothing (a scan's result, whose size the norm hides, may
+// grow so far). With PAIR gy is the sum of two. With GATE the result was n ⊙ SiLU(z),
+// n = x̂ ⊙ γ + β: gy ⊙ SiLU(z) stands for gy above, and
 //   gz = gy ⊙ n ⊙ SiLU'(z)
 //
 // bindings: 1 x [T, CHANNELS], 2 γ [CHANNELS], 3 gx as x, 4 partial sums [groups, gγ then gβ], 5 gy as x,
@@ -74,6 +76,9 @@ fn main(
         let token = first + local / COLUMN_LANES;
         let live = token < params.tokens;
         var total = V(0.0);
+#if HALF1
+        var saturated = V(0.0);
+#endif
         // Loads stand in no branch, so that they are in flight together.
         let start = min(token, params.tokens - 1u) * CHANNELS;
 #for K PER_LANE
@@ -81,6 +86,9 @@ fn main(
         let at$K = start + min(c$K, CHANNELS - 1u);
         let here$K = live && c$K < CHANNELS;
         var row$K = select(V(0.0), V(x[at$K]), here$K);
+#if HALF1
+        saturated += select(V(0.0), V(1.0), abs(row$K) >= V(65504.0));
+#endif
         let grad$K = select(V(0.0), gradient(at$K), here$K);
 #if ACCUMULATE
         let more$K = V(added[at$K]);
@@ -105,11 +113,17 @@ fn main(
         // Means of (x − mean)², g and g ⊙ (x − mean).
         let means = token_sum3(1u, sums, local) / count;
         let scale = 1.0 / sqrt(means.x + EPSILON);
+#if HALF1
+        let passes = token_sum(4u, component_sum(saturated), local) == 0.0;
+        let outer = select(0.0, scale, passes);
+#else
+        let outer = scale;
+#endif
 
 #for K PER_LANE
         if (here$K) {
             let normal = row$K * scale;
-            let g = scale * (grad$K * gamma[c$K] - V(means.y) - normal * (scale * means.z));
+            let g = outer * (grad$K * gamma[c$K] - V(means.y) - normal * (scale * means.z));
 #if ACCUMULATE
             gx[at$K] = narrow3(g + more$K);
 #else

@@ -129,6 +129,45 @@ fn gradients_stay_close_to_32_bits() {
     }
 }
 
+/// Weights before a norm may grow as they like, as it takes their scale away: here until the scan's
+/// results no longer fit 16 bits. They must not get a gradient that 32 bits do not have, since with
+/// the gradient's norm clipped nothing else would be learnt any more.
+#[test]
+fn scans_beyond_16_bits_have_no_false_gradient() {
+    let config = wide();
+    let network = Network::build(&config, 1, 8, 12).unwrap();
+    let Task {
+        training,
+        inputs,
+        mut weights,
+        decay,
+    } = task(&config);
+    for (w, p) in weights.iter_mut().zip(&network.parameters) {
+        if p.name.starts_with("bottom") && p.name.ends_with("x_proj.weight") {
+            w.iter_mut().for_each(|w| *w *= 3e3);
+        }
+    }
+    let mut graph = training.graph.clone();
+    graph.outputs = training.gradients.iter().map(|&(_, g)| g).collect();
+    let (slices, operands): (Vec<&[f32]>, Vec<&[f32]>) = (
+        weights.iter().map(Vec::as_slice).collect(),
+        inputs.iter().map(Vec::as_slice).collect(),
+    );
+    let expected = run_graph::<f32>(&graph, &operands, &slices);
+    let norm = expected.iter().flatten().map(|&g| f64::from(g).powi(2));
+    let norm = norm.sum::<f64>().sqrt();
+    let fused = fuse_backward(training);
+    for backend in rungs() {
+        let state = TrainingState::start(weights.clone());
+        let mut trainer = backend.trainer(&fused, &decay, &state).unwrap();
+        trainer.step(&operands, &settings()).unwrap();
+        let report = trainer.reports().unwrap()[0];
+        let ratio = f64::from(report.gradient_norm) / norm;
+        println!("{ratio:.3} of {norm:.3e}");
+        assert!((0.5..2.0).contains(&ratio), "{ratio} times the gradient");
+    }
+}
+
 fn settings() -> StepSettings {
     StepSettings {
         step: 1,

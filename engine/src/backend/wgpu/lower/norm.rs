@@ -76,7 +76,7 @@ fn backward(node: &Node, dims: &[usize], lanes: &(Lanes, bool), flags: [bool; 3]
     let mut lowered = Lowered::default();
     let partials = lowered.temporary(2 * groups * channels);
 
-    let mut constants = constants(lanes, 4);
+    let mut constants = constants(lanes, 5);
     constants.extend([
         ("PAIR", Constant::from(pair)),
         ("ACCUMULATE", accumulate.into()),
