@@ -77,6 +77,12 @@ pub(super) fn run(args: &TrainArgs, global: &Global) -> anyhow::Result<ExitCode>
         Stopped::TimeLimit => format!("time is up after {} steps; --resume goes on", done.step),
     });
     screen.line(&format!("model:  {}", done.model.display()));
+    if let Some((path, step, psnr)) = done.best.filter(|&(_, step, _)| step < done.step) {
+        let path = path.display();
+        screen.line(&format!(
+            "best:   {path} (step {step}, {psnr:.2} dB in validation)"
+        ));
+    }
     if done.curves.exists() {
         screen.line(&format!("curves: {}", done.curves.display()));
     }

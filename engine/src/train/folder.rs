@@ -95,6 +95,11 @@ impl Folder {
         self.path.join("model.safetensors")
     }
 
+    /// The averaged weights of the best validation.
+    pub(super) fn best(&self) -> PathBuf {
+        self.path.join("best.safetensors")
+    }
+
     pub(super) fn log(&self) -> PathBuf {
         self.path.join("log.jsonl")
     }
@@ -127,14 +132,26 @@ impl Folder {
     pub(super) fn save(&self, saved: &SavedTraining) -> Result<(), TrainError> {
         self.keep_previous()?;
         saved.save(self.state())?;
+        let weights = saved.state.average.clone();
+        self.save_model(&self.model(), saved, saved.recipe.clone(), weights)
+    }
+
+    /// Saves averaged weights of the run that `run` is a state of.
+    pub(super) fn save_model(
+        &self,
+        path: &Path,
+        run: &SavedTraining,
+        recipe: serde_json::Value,
+        weights: Vec<Vec<f32>>,
+    ) -> Result<(), TrainError> {
         let model = Checkpoint {
-            config: saved.config.clone(),
-            task: saved.task,
-            recipe: saved.recipe.clone(),
+            config: run.config.clone(),
+            task: run.task,
+            recipe,
             overlap: None,
-            weights: saved.state.average.clone(),
+            weights,
         };
-        Ok(model.save(self.model(), Precision::F16)?)
+        Ok(model.save(path, Precision::F16)?)
     }
 
     /// Gives the state a second name, so that there is a whole state at any moment.

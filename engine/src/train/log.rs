@@ -98,6 +98,16 @@ impl Log {
         })
     }
 
+    /// Step and PSNR of the best validation so far, the first of equal ones.
+    #[must_use]
+    pub fn best(&self) -> Option<(u64, f64)> {
+        let validations = self.lines.iter().filter_map(|line| match *line {
+            LogLine::Validation { step, psnr, .. } => Some((step, psnr)),
+            LogLine::Step { .. } => None,
+        });
+        validations.reduce(|best, next| if next.1 > best.1 { next } else { best })
+    }
+
     /// Appends lines; they are with the operating system when this returns.
     ///
     /// # Errors
@@ -135,6 +145,24 @@ mod tests {
             samples_per_second: 100.0,
             seconds: step as f32,
         }
+    }
+
+    #[test]
+    fn the_best_validation_is_the_first_of_the_highest() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = Log::open(&folder.path().join("log.jsonl"), 0).unwrap();
+        assert_eq!(log.best(), None);
+        for (step, psnr) in [(10, 30.0), (20, 31.5), (30, 31.5), (40, 29.0)] {
+            let (input_psnr, seconds) = (28.0, 1.0);
+            let line = LogLine::Validation {
+                step,
+                psnr,
+                input_psnr,
+                seconds,
+            };
+            log.append(&[line]).unwrap();
+        }
+        assert_eq!(log.best(), Some((20, 31.5)));
     }
 
     #[test]

@@ -52,6 +52,8 @@ pub struct Finished {
     pub validation_psnr: Option<f64>,
     /// The model: averaged weights after `step` steps.
     pub model: std::path::PathBuf,
+    /// The model that did best in validation, with its step and PSNR in dB.
+    pub best: Option<(std::path::PathBuf, u64, f64)>,
     /// The loss and PSNR curves.
     pub curves: std::path::PathBuf,
 }
@@ -306,6 +308,7 @@ impl Session<'_> {
             step: self.step,
             validation_psnr: self.recipe.validation_psnr,
             model: self.folder.model(),
+            best: (self.log.best()).map(|(step, psnr)| (self.folder.best(), step, psnr)),
             curves: self.folder.curves(),
         })
     }
@@ -375,6 +378,12 @@ impl Session<'_> {
         let input_psnr = validation.input_psnr;
         self.recipe.validation_psnr = Some(psnr);
         let step = self.step;
+        // A run may get worse again: by heart, or by weights that run away.
+        if self.log.best().is_none_or(|(_, best)| psnr > best) {
+            let recipe = self.recipe_now();
+            self.folder
+                .save_model(&self.folder.best(), &self.saved, recipe, state.average)?;
+        }
         self.log.append(&[LogLine::Validation {
             step,
             psnr,
@@ -401,17 +410,22 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn write(&mut self, state: Option<TrainingState>) -> Result<(), TrainError> {
-        if let Some(state) = state {
-            self.saved.state = state;
-        }
-        self.saved.step = self.step;
+    /// The recipe as far as it has got, for the metadata of what is saved.
+    fn recipe_now(&self) -> serde_json::Value {
         let recipe = Recipe {
             seconds: self.seconds(),
             steps_done: self.step,
             ..self.recipe.clone()
         };
-        self.saved.recipe = serde_json::to_value(recipe).unwrap_or_default();
+        serde_json::to_value(recipe).unwrap_or_default()
+    }
+
+    fn write(&mut self, state: Option<TrainingState>) -> Result<(), TrainError> {
+        if let Some(state) = state {
+            self.saved.state = state;
+        }
+        self.saved.step = self.step;
+        self.saved.recipe = self.recipe_now();
         self.folder.save(&self.saved)?;
         self.saved_step = self.step;
         (self.events)(Event::Saved {

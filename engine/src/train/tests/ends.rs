@@ -59,3 +59,31 @@ fn the_time_limit_stops_with_everything_saved() {
     assert_eq!(state.step, done.step);
     assert!(done.step > 0);
 }
+
+/// A run may get worse again. The device here restores as well after every step, so the first
+/// validation stays the best, whatever comes after.
+#[test]
+fn the_best_validated_weights_are_kept() {
+    let (folder, config) = scene();
+    let done = train(&config, false, &Fake::default(), |_, _| {}).unwrap();
+    let (path, step, psnr) = done.best.unwrap();
+    assert_eq!(
+        (path, step),
+        (folder.path().join("run/best.safetensors"), 10)
+    );
+    assert_eq!(Some(psnr), done.validation_psnr);
+    let best = Checkpoint::load(folder.path().join("run/best.safetensors")).unwrap();
+    assert_eq!(best.recipe["steps_done"], 10);
+    assert_eq!(best.recipe["validation_psnr"], psnr);
+
+    let mut short = config.clone();
+    (short.steps, short.output) = (10, "short".into());
+    short.optimiser.final_learning_rate = short.optimiser.learning_rate;
+    let mut long = short.clone();
+    (long.steps, long.output) = (30, "long".into());
+    let short = train(&short, false, &Fake::default(), |_, _| {}).unwrap();
+    let long = train(&long, false, &Fake::default(), |_, _| {}).unwrap();
+    let weights = |path| Checkpoint::load(path).unwrap().weights;
+    assert_eq!(weights(long.best.unwrap().0), weights(short.model.clone()));
+    assert_ne!(weights(long.model), weights(short.model));
+}
