@@ -57,6 +57,36 @@ fn task(config: &NetworkConfig) -> Task {
     }
 }
 
+impl Task {
+    /// Gradients of all weights in 32 bits, and their global norm.
+    fn expected(&self) -> (Vec<Vec<f32>>, f64) {
+        let mut graph = self.training.graph.clone();
+        graph.outputs = self.training.gradients.iter().map(|&(_, g)| g).collect();
+        let (slices, operands): (Vec<&[f32]>, Vec<&[f32]>) = (
+            self.weights.iter().map(Vec::as_slice).collect(),
+            self.operands(),
+        );
+        let gradients = run_graph::<f32>(&graph, &operands, &slices);
+        let squares = gradients.iter().flatten().map(|&g| f64::from(g).powi(2));
+        let norm = squares.sum::<f64>().sqrt();
+        (gradients, norm)
+    }
+
+    fn operands(&self) -> Vec<&[f32]> {
+        self.inputs.iter().map(Vec::as_slice).collect()
+    }
+
+    /// One step from the weights; the norm of the gradient and the first moments after it.
+    fn step(&self, fused: &TrainingGraph, backend: &WgpuBackend) -> (f64, Vec<Vec<f32>>) {
+        let state = TrainingState::start(self.weights.clone());
+        let mut trainer = backend.trainer(fused, &self.decay, &state).unwrap();
+        trainer.step(&self.operands(), &settings()).unwrap();
+        let report = trainer.reports().unwrap()[0];
+        let first = trainer.state().unwrap().first;
+        (f64::from(report.gradient_norm), first)
+    }
+}
+
 #[test]
 fn results_stay_close_to_32_bits() {
     for config in variants().into_iter().chain([wide()]) {
@@ -85,40 +115,15 @@ fn results_stay_close_to_32_bits() {
 fn gradients_stay_close_to_32_bits() {
     // The other switches change no kernel of the backward pass.
     for config in variants().into_iter().skip(2).chain([wide()]) {
-        let Task {
-            training,
-            inputs,
-            weights,
-            decay,
-        } = task(&config);
-        let mut graph = training.graph.clone();
-        graph.outputs = training.gradients.iter().map(|&(_, g)| g).collect();
-        let (slices, operands): (Vec<&[f32]>, Vec<&[f32]>) = (
-            weights.iter().map(Vec::as_slice).collect(),
-            inputs.iter().map(Vec::as_slice).collect(),
-        );
-        let expected = run_graph::<f32>(&graph, &operands, &slices);
-        let norm = expected
-            .iter()
-            .flatten()
-            .map(|&g| f64::from(g).powi(2))
-            .sum::<f64>()
-            .sqrt();
-        let fused = fuse_backward(training);
+        let task = task(&config);
+        let (expected, norm) = task.expected();
+        let fused = fuse_backward(task.training.clone());
         for backend in rungs() {
-            let state = TrainingState::start(weights.clone());
-            let mut trainer = backend.trainer(&fused, &decay, &state).unwrap();
-            trainer.step(&operands, &settings()).unwrap();
-            let report = trainer.reports().unwrap()[0];
+            let (got, first) = task.step(&fused, backend);
             // The reports know nothing of the factor the gradients carry.
-            let off = (f64::from(report.gradient_norm) / norm - 1.0).abs();
-            assert!(
-                off < 1e-2,
-                "norm {} for {norm}: {config:?}",
-                report.gradient_norm
-            );
+            let off = (got / norm - 1.0).abs();
+            assert!(off < 1e-2, "norm {got} for {norm}: {config:?}");
             // After one step from zero the first moment is a tenth of the gradient.
-            let first = trainer.state().unwrap().first;
             let all = |g: &[Vec<f32>], factor: f32| -> Vec<f32> {
                 g.iter().flatten().map(|x| factor * x).collect()
             };
@@ -136,33 +141,16 @@ fn gradients_stay_close_to_32_bits() {
 fn scans_beyond_16_bits_have_no_false_gradient() {
     let config = wide();
     let network = Network::build(&config, 1, 8, 12).unwrap();
-    let Task {
-        training,
-        inputs,
-        mut weights,
-        decay,
-    } = task(&config);
-    for (w, p) in weights.iter_mut().zip(&network.parameters) {
+    let mut task = task(&config);
+    for (w, p) in task.weights.iter_mut().zip(&network.parameters) {
         if p.name.starts_with("bottom") && p.name.ends_with("x_proj.weight") {
             w.iter_mut().for_each(|w| *w *= 3e3);
         }
     }
-    let mut graph = training.graph.clone();
-    graph.outputs = training.gradients.iter().map(|&(_, g)| g).collect();
-    let (slices, operands): (Vec<&[f32]>, Vec<&[f32]>) = (
-        weights.iter().map(Vec::as_slice).collect(),
-        inputs.iter().map(Vec::as_slice).collect(),
-    );
-    let expected = run_graph::<f32>(&graph, &operands, &slices);
-    let norm = expected.iter().flatten().map(|&g| f64::from(g).powi(2));
-    let norm = norm.sum::<f64>().sqrt();
-    let fused = fuse_backward(training);
+    let (_, norm) = task.expected();
+    let fused = fuse_backward(task.training.clone());
     for backend in rungs() {
-        let state = TrainingState::start(weights.clone());
-        let mut trainer = backend.trainer(&fused, &decay, &state).unwrap();
-        trainer.step(&operands, &settings()).unwrap();
-        let report = trainer.reports().unwrap()[0];
-        let ratio = f64::from(report.gradient_norm) / norm;
+        let ratio = task.step(&fused, backend).0 / norm;
         println!("{ratio:.3} of {norm:.3e}");
         assert!((0.5..2.0).contains(&ratio), "{ratio} times the gradient");
     }

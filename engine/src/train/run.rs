@@ -303,12 +303,15 @@ impl Session<'_> {
             self.save()?;
         }
         plot(&self.folder.curves(), &self.log.lines)?;
+        let best = self.log.best();
+        let best = best.map(|(step, psnr)| (self.folder.best(), step, psnr));
         Ok(Finished {
             stopped,
             step: self.step,
             validation_psnr: self.recipe.validation_psnr,
             model: self.folder.model(),
-            best: (self.log.best()).map(|(step, psnr)| (self.folder.best(), step, psnr)),
+            // A run begun by an older version has none of before.
+            best: best.filter(|(path, ..)| path.exists()),
             curves: self.folder.curves(),
         })
     }
