@@ -96,24 +96,25 @@ impl Task {
     }
 }
 
+/// What a network makes of an input in 32 bits, and on each rung above them.
+fn results(mut network: Network, input: &[f32], weights: &[Vec<f32>]) -> (Vec<f32>, Vec<Vec<f32>>) {
+    let slices: Vec<&[f32]> = weights.iter().map(Vec::as_slice).collect();
+    let expected = run_graph::<f32>(&network.graph, &[input], &slices);
+    network.graph = fuse(network.graph);
+    let on = |backend| run_on(backend, &network.graph, &[input.to_vec()], weights).remove(0);
+    (expected[0].clone(), rungs().into_iter().map(on).collect())
+}
+
 #[test]
 fn results_stay_close_to_32_bits() {
     for config in variants().into_iter().chain([wide()]) {
-        let mut network = Network::build(&config, 1, 12, 20).unwrap();
+        let network = Network::build(&config, 1, 12, 20).unwrap();
         let weights = lively_weights(&network, 3);
         let dims = network.graph.dims(network.graph.inputs[0]).to_vec();
         let input = Fill::Uniform(0.0, 1.0).tensor(elements(&dims), 4);
-        let slices: Vec<&[f32]> = weights.iter().map(Vec::as_slice).collect();
-        let expected = run_graph::<f32>(&network.graph, &[&input], &slices);
-        network.graph = fuse(network.graph);
-        for backend in rungs() {
-            let got = run_on(
-                backend,
-                &network.graph,
-                std::slice::from_ref(&input),
-                &weights,
-            );
-            let error = relative_error(&got[0], &expected[0]);
+        let (expected, got) = results(network, &input, &weights);
+        for got in got {
+            let error = relative_error(&got, &expected);
             println!("{error:.1e} {config:?}");
             assert!(error < 5e-3, "{error:.1e}: {config:?}");
         }
@@ -135,22 +136,14 @@ fn every_shipped_model_restores_the_same_in_16_bits() {
         let Checkpoint {
             config, weights, ..
         } = library.load(Some(name)).unwrap().1;
-        let mut network = Network::build(&config, 1, SIDE, SIDE).unwrap();
+        let network = Network::build(&config, 1, SIDE, SIDE).unwrap();
         // Where a fourth value tells the noise: σ = 25.
         let pixel = network.graph.dims(network.graph.inputs[0])[3];
         let with_noise = |rgb: &[f32]| [rgb, &[25.0 / 255.0]].concat()[..pixel].to_vec();
         let input: Vec<f32> = (picture.samples().chunks(3)).flat_map(with_noise).collect();
-        let slices: Vec<&[f32]> = weights.iter().map(Vec::as_slice).collect();
-        let expected = run_graph::<f32>(&network.graph, &[&input], &slices);
-        network.graph = fuse(network.graph);
-        for backend in rungs() {
-            let got = run_on(
-                backend,
-                &network.graph,
-                std::slice::from_ref(&input),
-                &weights,
-            );
-            let near = psnr(&got[0], &expected[0], 1.0);
+        let (expected, got) = results(network, &input, &weights);
+        for got in got {
+            let near = psnr(&got, &expected, 1.0);
             println!("{name}: {near:.1} dB");
             assert!(near > SHIPPED_BOUND, "{name}: {near:.1} dB");
         }
