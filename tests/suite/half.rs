@@ -1,21 +1,17 @@
 //! The 16-bit rungs on whole networks: how far activations kept in half precision move
 //! results, gradients and training away from 32 bits.
 
-use std::path::Path;
-
 use serpent_engine::backend::cpu::reference::run_graph;
 use serpent_engine::backend::wgpu::WgpuBackend;
 use serpent_engine::backend::{Backend, StepSettings, TrainingState};
-use serpent_engine::checkpoint::Checkpoint;
 use serpent_engine::graph::{
     Loss, Op, TrainingGraph, differentiate, elements, fuse, fuse_backward,
 };
-use serpent_engine::image::Picture;
 use serpent_engine::metrics::psnr;
 use serpent_engine::network::{Network, NetworkConfig, Preset};
-use serpent_engine::restore::{ModelLibrary, Region, Shipped};
 use serpent_tests::{Fill, gpu_half, gpu_tensor, relative_error, run_on};
 
+use crate::complaints::flat::{middle, models, source};
 use crate::network::{lively_weights, variants};
 
 /// Side of the picture that shipped models restore.
@@ -128,20 +124,14 @@ const SHIPPED_BOUND: f64 = 70.0;
 /// Trained weights may make numbers that random ones do not: some too large for 16 bits, say.
 #[test]
 fn every_shipped_model_restores_the_same_in_16_bits() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let library = ModelLibrary::new(vec![root.join("models")]);
-    let noisy = Picture::open(root.join("assets/otters-noisy.png")).unwrap();
-    let picture = Region::middle(&noisy, SIDE, SIDE).cut(&noisy).unwrap();
-    for name in Shipped::built_in().models.keys() {
-        let Checkpoint {
-            config, weights, ..
-        } = library.load(Some(name)).unwrap().1;
-        let network = Network::build(&config, 1, SIDE, SIDE).unwrap();
+    let picture = middle(&source("assets/otters-noisy.png"), SIDE);
+    for (name, model) in models() {
+        let network = Network::build(&model.config, 1, SIDE, SIDE).unwrap();
         // Where a fourth value tells the noise: σ = 25.
         let pixel = network.graph.dims(network.graph.inputs[0])[3];
         let with_noise = |rgb: &[f32]| [rgb, &[25.0 / 255.0]].concat()[..pixel].to_vec();
         let input: Vec<f32> = (picture.samples().chunks(3)).flat_map(with_noise).collect();
-        let (expected, got) = results(network, &input, &weights);
+        let (expected, got) = results(network, &input, &model.weights);
         for got in got {
             let near = psnr(&got, &expected, 1.0);
             println!("{name}: {near:.1} dB");

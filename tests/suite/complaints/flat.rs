@@ -53,7 +53,8 @@ const SMALL: usize = 16;
 /// Side of what photographs become once they are restored.
 const PHOTO: usize = 96;
 
-fn source(name: &str) -> PathBuf {
+/// A file or folder of the source tree.
+pub fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .unwrap()
@@ -93,7 +94,7 @@ fn mean(p: &Picture) -> f64 {
 }
 
 /// A photograph's middle.
-fn middle(path: &Path, side: usize) -> Picture {
+pub fn middle(path: &Path, side: usize) -> Picture {
     let whole = Picture::open(path).unwrap();
     Region::middle(&whole, side, side).cut(&whole).unwrap()
 }
@@ -138,7 +139,7 @@ fn on_graphics() -> Vec<(String, Arc<Checkpoint>)> {
 }
 
 /// Every model that ships.
-fn models() -> Vec<(String, Arc<Checkpoint>)> {
+pub fn models() -> Vec<(String, Arc<Checkpoint>)> {
     let library = ModelLibrary::new(vec![source("models")]);
     let names = Shipped::built_in().models.keys();
     let load = |name: &String| Arc::new(library.load(Some(name)).unwrap().1);

@@ -4,7 +4,7 @@
 mod device;
 #[cfg(unix)]
 mod disk;
-mod flat;
+pub mod flat;
 mod killed;
 mod large;
 #[cfg(unix)]
